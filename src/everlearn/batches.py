@@ -1,0 +1,111 @@
+"""Batches: from what a user hands in, their rows, joining and moving them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from everlearn.types import Batch, InputError
+
+
+def as_batch(given: Any) -> dict[str, Tensor]:
+    """A batch from a mapping of columns or an `(x, y)` pair, as a DataLoader gives.
+
+    Args:
+        given: a mapping from name to tensor (or array), or a pair that becomes `x` and `y`.
+
+    Raises:
+        InputError: it is neither, has no rows, or its columns differ in length.
+
+    >>> as_batch([torch.zeros(2, 3), torch.ones(2)])["y"]
+    tensor([1., 1.])
+    """
+    if isinstance(given, tuple | list) and len(given) == 2:
+        given = {"x": given[0], "y": given[1]}
+    if not isinstance(given, Mapping) or not given:
+        raise InputError(
+            f"a batch is a mapping of columns such as {{'x': …, 'y': …}} or an (x, y) pair, not {_name(given)}"
+        )
+    batch = {name: _column(name, value) for name, value in given.items()}
+    lengths = {name: len(value) for name, value in batch.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(
+            "the columns of a batch must have equally many rows: "
+            + ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        )
+    if count(batch) == 0:
+        raise InputError("a batch must have at least one row")
+    return batch
+
+
+def _column(name: str, value: Any) -> Tensor:
+    try:
+        value = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"column {name!r} cannot become a tensor: {error}") from error
+    if value.ndim == 0:
+        raise InputError(f"column {name!r} has no rows: a batch needs a first dimension, even for one example")
+    return value
+
+
+def _name(value: Any) -> str:
+    return f"a {type(value).__name__}" + (f" of {len(value)}" if isinstance(value, tuple | list) else "")
+
+
+def check_finite(batch: Batch) -> None:
+    """Refuse a batch that holds NaN or infinity.
+
+    Raises:
+        InputError: naming the first such column and row.
+    """
+    for name, values in batch.items():
+        if values.is_floating_point() and not values.isfinite().all():
+            row = int(values.isfinite().reshape(len(values), -1).all(1).logical_not().nonzero()[0])
+            raise InputError(f"column {name!r} holds NaN or infinity, first in row {row}: nothing was learned from it")
+
+
+def count(batch: Batch) -> int:
+    """The number of rows; 0 for a batch without columns."""
+    return len(next(iter(batch.values()))) if batch else 0
+
+
+def rows(batch: Batch) -> Iterator[Batch]:
+    """The rows in order, each as a batch of one (views, no copies)."""
+    for i in range(count(batch)):
+        yield {name: values[i : i + 1] for name, values in batch.items()}
+
+
+def take(batch: Batch, index: Tensor) -> Batch:
+    """The rows at `index` (a 1-D tensor of row numbers), in that order."""
+    return {name: values[index.to(values.device)] for name, values in batch.items()}
+
+
+def join(*batches: Batch) -> Batch:
+    """All rows one after another, on the device of the first; batches without rows are skipped.
+
+    Raises:
+        InputError: the batches do not have the same columns.
+
+    >>> join({}, {"x": torch.zeros(1)}, {"x": torch.ones(2)})["x"]
+    tensor([0., 1., 1.])
+    """
+    parts = [batch for batch in batches if count(batch)]
+    if not parts:
+        return {}
+    for part in parts[1:]:
+        if part.keys() != parts[0].keys():
+            raise InputError(f"batches with different columns cannot be joined: {_names(parts[0])} and {_names(part)}")
+    return {
+        name: torch.cat([values, *(part[name].to(values.device) for part in parts[1:])])
+        for name, values in parts[0].items()
+    }
+
+
+def _names(batch: Iterable[str]) -> str:
+    return "{" + ", ".join(batch) + "}"
+
+
+def move(batch: Batch, device: torch.device) -> Batch:
+    """The same batch on `device`."""
+    return {name: values.to(device) for name, values in batch.items()}

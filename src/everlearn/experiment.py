@@ -1,0 +1,144 @@
+"""An experiment as a value: a stream, a method, a memory, a network and a seed."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+from typing import Any
+
+import torch
+
+from everlearn import checkpoint
+from everlearn.learner import Learner
+from everlearn.losses import cross_entropy
+from everlearn.memory import Reservoir
+from everlearn.models import mlp
+from everlearn.ranges import at_least, positive
+from everlearn.record import Record
+from everlearn.run import Event, Evaluation, Learned, TaskDone, run
+from everlearn.streams import Permutations, Rotations
+from everlearn.types import InputError, Method
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One run, whole: the MLP of the MER paper under plain SGD on a stream of images.
+
+    Everything random follows from `seed`; the stream's own seed is replaced by it.
+    """
+
+    stream: Rotations | Permutations
+    """The tasks."""
+    method: Method
+    """How to learn them."""
+    memory: int = 200
+    """Rows that the reservoir holds at most."""
+    lr: float = 0.1
+    """Learning rate of SGD (the paper's alpha)."""
+    hidden: tuple[int, ...] = (100, 100)
+    """Widths of the hidden layers."""
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    """What is tested when."""
+    seed: int = 0
+    """Of the data, the weights, the memory and the method."""
+
+    def __post_init__(self) -> None:
+        at_least(1, memory=self.memory)
+        at_least(0, seed=self.seed)
+        positive(lr=self.lr)
+
+    @property
+    def examples(self) -> int:
+        """The length of the stream, in examples."""
+        return self.stream.tasks * self.stream.examples
+
+    def config(self) -> dict[str, Any]:
+        """All settings as JSON has them, each part with its class's name."""
+        stream = replace(self.stream, seed=self.seed)
+        return {
+            "stream": _named(stream),
+            "method": _named(self.method),
+            "memory": self.memory,
+            "lr": self.lr,
+            "hidden": list(self.hidden),
+            "evaluation": asdict(self.evaluation),
+            "seed": self.seed,
+        }
+
+    def folder(self) -> str:
+        """A name for the run's folder; runs that differ only in the seed share all but its end."""
+        config = self.config()
+        config["stream"].pop("seed")
+        config.pop("seed")
+        key = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:6]
+        names = f"{type(self.stream).__name__}-{type(self.method).__name__}-{self.memory}".lower()
+        return f"{names}-{key}-seed{self.seed}"
+
+    def learner(self) -> Learner:
+        """A learner as this experiment begins with."""
+        model = mlp([784, *self.hidden, 10], seed=self.seed)
+        return Learner(
+            model,
+            torch.optim.SGD(model.parameters(), lr=self.lr),
+            cross_entropy,
+            memory=Reservoir(self.memory, seed=self.seed),
+            method=self.method,
+            seed=self.seed,
+        )
+
+    def perform(self, folder: Path) -> Iterator[Event]:
+        """Run into a folder, or go on from the last finished task there; nothing where it is finished.
+
+        The record holds every event but `Learned`. After each task the record and the learner are
+        saved; a run that goes on gives the same numbers as an unbroken one.
+
+        Args:
+            folder: of this run alone.
+
+        Yields:
+            The events, as `run` does.
+
+        Raises:
+            InputError: the folder holds a run of other settings.
+            OSError: the disk is full; the record is whole up to the last event.
+        """
+        record, learner = Record(folder), self.learner()
+        lines = list(record.lines())
+        done = seen = 0
+        if not lines:
+            record.start(self.config())
+        elif lines[0]["config"] != self.config():
+            raise InputError(f"{folder} holds a run of other settings; name another folder with --out")
+        elif lines[-1]["event"] == "finished":
+            return
+        else:
+            done, seen = self._go_on(record, learner)
+        stream = replace(self.stream, seed=self.seed)
+        for event in run(learner, stream, self.evaluation, done=done, seen=seen):
+            if not isinstance(event, Learned):
+                record.append({"event": type(event).__name__.lower(), **asdict(event)})
+            if isinstance(event, TaskDone):
+                position = {"done": event.task + 1, "seen": event.seen, "record": record.sync()}
+                checkpoint.save({"learner": learner.state_dict(), "position": position}, folder / CHECKPOINT)
+            yield event
+        record.append({"event": "finished", "peak_rss_mb": getrusage(RUSAGE_SELF).ru_maxrss // 1024})
+
+    def _go_on(self, record: Record, learner: Learner) -> tuple[int, int]:
+        """Bring the record and the learner back to the last finished task: tasks done, examples seen."""
+        saved = record.folder / CHECKPOINT
+        if not saved.exists():
+            record.cut_to_header()
+            return 0, 0
+        state = checkpoint.load(saved)
+        learner.load_state_dict(state["learner"])
+        position = state["position"]
+        record.cut(position["record"])
+        return position["done"], position["seen"]
+
+
+def _named(part: Any) -> dict[str, Any]:
+    return {"name": type(part).__name__, **asdict(part)}

@@ -1,0 +1,101 @@
+"""Losses with one value per row, so that rows can be weighted and stepped one by one."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from everlearn.types import Batch, InputError, Loss, column
+
+
+def cross_entropy(output: Tensor, batch: Batch) -> Tensor:
+    """Softmax cross-entropy of each row.
+
+    Args:
+        output: (rows, classes, …) logits.
+        batch: with `y`, (rows, …) integer labels from 0 to classes − 1.
+
+    Returns:
+        (rows,) in nats; the mean over further dimensions, where there are any.
+
+    Raises:
+        InputError: a label is out of range or not an integer.
+
+    >>> cross_entropy(torch.zeros(1, 4), {"y": torch.tensor([2])})
+    tensor([1.3863])
+    """
+    labels = column(batch, "y", "cross_entropy")
+    if labels.is_floating_point():
+        raise InputError(f"cross_entropy needs integer labels in column 'y', not {labels.dtype}")
+    classes = output.shape[1]
+    lowest, highest = (bound.item() for bound in labels.aminmax())
+    if lowest < 0 or highest >= classes:
+        wrong = lowest if lowest < 0 else highest
+        raise InputError(
+            f"label {wrong} in column 'y' is out of range: the model has {classes} outputs, labels 0 to {classes - 1}. "
+            "Make the last layer as wide as all classes that will ever come"
+        )
+    return _mean_per_row(F.cross_entropy(output, labels.long(), reduction="none"))
+
+
+def squared(output: Tensor, batch: Batch) -> Tensor:
+    """Squared error of each row.
+
+    Args:
+        output: (rows, …) predictions.
+        batch: with `y` of the same shape.
+
+    Returns:
+        (rows,) the mean over all but the first dimension.
+
+    Raises:
+        InputError: the shapes differ.
+
+    >>> squared(torch.tensor([[1.0, 3.0]]), {"y": torch.tensor([[0.0, 0.0]])})
+    tensor([5.])
+    """
+    return _mean_per_row(F.mse_loss(output, _like(output, batch, "squared"), reduction="none"))
+
+
+def huber(output: Tensor, batch: Batch) -> Tensor:
+    """Huber loss of each row, with its bend at 1 (Huber 1964).
+
+    Args:
+        output: (rows, …) predictions.
+        batch: with `y` of the same shape.
+
+    Returns:
+        (rows,) the mean over all but the first dimension.
+
+    Raises:
+        InputError: the shapes differ.
+
+    >>> huber(torch.tensor([[0.5], [3.0]]), {"y": torch.zeros(2, 1)})
+    tensor([0.1250, 2.5000])
+    """
+    return _mean_per_row(F.huber_loss(output, _like(output, batch, "huber"), reduction="none"))
+
+
+def as_loss(loss: Loss | nn.Module) -> Loss:
+    """A torch loss module as a loss over batches (it is given column `y`); a function as it is.
+
+    Raises:
+        InputError: the module averages over rows.
+    """
+    if not isinstance(loss, nn.Module):
+        return loss
+    if getattr(loss, "reduction", "none") != "none":
+        name = type(loss).__name__
+        raise InputError(f"the loss must keep one value per row: use {name}(reduction='none')")
+    return lambda output, batch: _mean_per_row(loss(output, column(batch, "y", type(loss).__name__)))
+
+
+def _like(output: Tensor, batch: Batch, name: str) -> Tensor:
+    target = column(batch, "y", name)
+    if target.shape != output.shape:
+        raise InputError(
+            f"{name} compares equal shapes: the output is {tuple(output.shape)} and column 'y' {tuple(target.shape)}"
+        )
+    return target
+
+
+def _mean_per_row(losses: Tensor) -> Tensor:
+    return losses if losses.ndim == 1 else losses.reshape(len(losses), -1).mean(1)

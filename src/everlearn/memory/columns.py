@@ -1,0 +1,66 @@
+"""Columns of fixed length in RAM, with rows read and written by slot number."""
+
+import torch
+from torch import Tensor
+
+from everlearn.types import Batch, InputError
+
+
+class Columns:
+    """Room for `capacity` rows, allocated when the first batch shows what a row is.
+
+    Args:
+        capacity: how many rows there is room for, at least 1.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        if capacity < 1:
+            raise InputError(f"capacity must be at least 1 row, not {capacity}")
+        self.capacity = capacity
+        self._columns: dict[str, Tensor] = {}
+
+    def write(self, slots: Tensor, batch: Batch) -> None:
+        """Put the rows of `batch` into `slots` (each slot at most once).
+
+        Raises:
+            InputError: a column's name, shape or dtype is not as in the first batch.
+        """
+        for name, values in batch.items():
+            self._columns[name][slots] = values.detach().cpu()
+
+    def expect(self, batch: Batch) -> None:
+        """Allocate for rows like these, or check that they are like those before.
+
+        Raises:
+            InputError: a column's name, shape or dtype is not as in the first batch.
+        """
+        if not self._columns:
+            self._columns = {
+                name: torch.zeros((self.capacity, *values.shape[1:]), dtype=values.dtype)
+                for name, values in batch.items()
+            }
+        for name in self._columns.keys() ^ batch.keys():
+            held = ", ".join(self._columns)
+            raise InputError(f"column {name!r} is not in every batch: this memory holds {held}")
+        for name, values in batch.items():
+            held = self._columns[name]
+            if (held.shape[1:], held.dtype) != (values.shape[1:], values.dtype):
+                raise InputError(
+                    f"column {name!r} changed: this memory holds rows of shape {tuple(held.shape[1:])}, {held.dtype}; "
+                    f"this batch has {tuple(values.shape[1:])}, {values.dtype}"
+                )
+
+    def read(self, slots: Tensor) -> Batch:
+        """A copy of the rows in `slots`, in that order."""
+        return {name: values[slots] for name, values in self._columns.items()}
+
+    def state_dict(self, length: int) -> dict[str, Tensor]:
+        """The first `length` rows of every column."""
+        return {name: values[:length].clone() for name, values in self._columns.items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Become the columns that `state` was taken from."""
+        self._columns = {}
+        if state:
+            self.expect(state)
+            self.write(torch.arange(len(next(iter(state.values())))), state)

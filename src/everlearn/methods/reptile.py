@@ -1,0 +1,42 @@
+"""Reptile alone: the meta-update without a memory."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from everlearn.batches import rows
+from everlearn.ranges import at_least, positive
+from everlearn.types import Batch, Learning
+
+
+@dataclass(frozen=True)
+class Reptile:
+    """Reptile over the stream: after every few single-row steps, go back most of the way.
+
+    Nichol, Achiam and Schulman 2018, Algorithm 1, with the last `every` rows of the stream
+    as the task: θ ← θ₀ + gamma · (θ − θ₀), where θ₀ is where those rows began. A meta-update
+    after each single step would only be a smaller learning rate.
+    """
+
+    every: int = 10
+    """Single-row steps from one meta-update to the next."""
+    gamma: float = 0.3
+    """How far to go along the way that those steps went (1: plain online learning)."""
+
+    def __post_init__(self) -> None:
+        at_least(1, every=self.every)
+        positive(gamma=self.gamma)
+
+    def __call__(self, learner: Learning, batch: Batch) -> Tensor:
+        return torch.cat([self._learn_row(learner, row) for row in rows(batch)])
+
+    def _learn_row(self, learner: Learning, row: Batch) -> Tensor:
+        done = learner.state.get("steps", 0)
+        if done == 0:
+            learner.state["start"] = learner.snapshot()
+        loss = learner.descend_each(row)
+        learner.state["steps"] = (done + 1) % self.every
+        if learner.state["steps"] == 0:
+            learner.move_from(learner.state["start"], self.gamma)
+        return loss

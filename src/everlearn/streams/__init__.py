@@ -1,0 +1,7 @@
+"""Streams: where the data sets come from, and the sequences of tasks made of them."""
+
+from everlearn.streams.own import Tasks
+from everlearn.streams.permuted import Permutations
+from everlearn.streams.rotated import Rotations
+
+__all__ = ["Permutations", "Rotations", "Tasks"]

@@ -1,0 +1,155 @@
+"""The vocabulary of the house: what a batch is, and what each part asks of the others.
+
+Everything here is a name, a protocol or an error. A class of your own fits wherever
+it has the attributes that the protocol lists; nothing needs to be inherited.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Generator, Tensor, nn
+
+Batch = Mapping[str, Tensor]
+"""Column name to tensor; all columns share their first dimension, the rows."""
+
+Point = tuple[Tensor, ...]
+"""A copy of a model's trainable parameters: one place in weight space."""
+
+
+class InputError(ValueError):
+    """Something handed in is wrong; the message names it and says what to do."""
+
+
+class Diverged(FloatingPointError):
+    """A loss became infinite or NaN; the weights are as they were before that step."""
+
+
+def column(batch: Batch, name: str, why: str) -> Tensor:
+    """The column `name` of a batch.
+
+    Args:
+        batch: any batch.
+        name: the column wanted.
+        why: who needs it, for the message.
+
+    Raises:
+        InputError: the batch has no such column.
+
+    >>> column({"x": torch.zeros(2, 3)}, "y", "cross_entropy")
+    Traceback (most recent call last):
+    ...
+    everlearn.types.InputError: cross_entropy needs the column 'y'; this batch has: x
+    """
+    if name not in batch:
+        raise InputError(f"{why} needs the column {name!r}; this batch has: {', '.join(batch)}")
+    return batch[name]
+
+
+class Forward(Protocol):
+    """How a model is called on a batch: `forward(model, batch) -> output`."""
+
+    def __call__(self, model: nn.Module, batch: Batch, /) -> Any: ...
+
+
+class Loss(Protocol):
+    """One value per row: `loss(output, batch) -> (rows,)`."""
+
+    def __call__(self, output: Any, batch: Batch, /) -> Tensor: ...
+
+
+class Memory(Protocol):
+    """A bounded store of rows. `checks.check_memory` tests one's own."""
+
+    def add(self, batch: Batch, /) -> None:
+        """Offer the rows of a batch, in order."""
+        ...
+
+    def sample(self, n: int, /) -> Batch:
+        """Draw min(n, len) rows; an empty memory gives a batch without columns."""
+        ...
+
+    def __len__(self) -> int:
+        """The rows held."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs: rows, counters, generator."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Become the memory that `state` was taken from."""
+        ...
+
+
+class Learning(Protocol):
+    """The seam: all that a method may ask of a learner."""
+
+    @property
+    def model(self) -> nn.Module: ...
+
+    @property
+    def memory(self) -> Memory: ...
+
+    @property
+    def generator(self) -> Generator:
+        """For the method's own chance."""
+        ...
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The method's own tensors, points and counters; empty at the start, saved, resumed."""
+        ...
+
+    def descend(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
+        """One optimizer step on the mean of weight·loss; the rows' losses before it."""
+        ...
+
+    def descend_each(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
+        """One optimizer step per row, in order; each row's loss before its own step."""
+        ...
+
+    def snapshot(self) -> Point:
+        """A copy of the trainable parameters."""
+        ...
+
+    def move_from(self, before: Point, rate: float) -> None:
+        """θ ← before + rate · (θ − before)."""
+        ...
+
+
+class Method(Protocol):
+    """How a learner learns from a batch of new rows. `checks.check_method` tests one's own."""
+
+    def __call__(self, learner: Learning, batch: Batch, /) -> Tensor:
+        """Learn from the batch.
+
+        Returns:
+            (rows,) the loss of each new row before the first step taken on it.
+        """
+        ...
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """A stream that knows its tasks. Any iterable of batches is a stream without."""
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks there are."""
+        ...
+
+    def train(self, task: int, /) -> Iterator[Batch]:
+        """The training batches of one task, in order, with a column `task`."""
+        ...
+
+    def test(self, task: int, /) -> Batch:
+        """The whole test set of one task."""
+        ...
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The training batches of all tasks, in order."""
+        ...
+
+
+Batches = Iterable[Batch | tuple[Tensor, Tensor] | list[Tensor]]
+"""What a user's own stream may be: a DataLoader, a generator, a list."""

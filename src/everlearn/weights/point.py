@@ -1,0 +1,37 @@
+"""Copy a point of weight space, and move from it: the one line of Reptile."""
+
+import torch
+from torch import nn
+
+from everlearn.types import Point
+
+
+def snapshot(model: nn.Module) -> Point:
+    """A copy of the trainable parameters; tied parameters are copied once."""
+    return tuple(p.detach().clone() for p in model.parameters() if p.requires_grad)
+
+
+@torch.no_grad()
+def move_from(model: nn.Module, before: Point, rate: float) -> None:
+    """θ ← before + rate · (θ − before): the Reptile step (Nichol et al. 2018, Algorithm 1).
+
+    Buffers, such as BatchNorm's running statistics, and the optimizer's state stay as
+    they are.
+
+    Args:
+        model: whose trainable parameters θ are moved in place.
+        before: a `snapshot` of the same model.
+        rate: 0 goes back to `before`, 1 stays.
+
+    >>> model = torch.nn.Linear(1, 1, bias=False)
+    >>> before = (torch.tensor([[1.0]]),)
+    >>> _ = model.weight.data.fill_(3.0)
+    >>> move_from(model, before, 0.25)
+    >>> model.weight.item()
+    1.5
+    """
+    if rate == 1:
+        return
+    trainable = (p for p in model.parameters() if p.requires_grad)
+    for parameter, start in zip(trainable, before, strict=True):
+        parameter.copy_(start + rate * (parameter - start))
