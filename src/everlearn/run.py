@@ -162,6 +162,8 @@ class _Tally:
     examples: int = 0
     loss: float = 0.0
     right: float = 0.0
+    parts: list[Batch] = field(default_factory=list)
+    """The part of every test set that the curves are drawn on."""
     seconds: dict[str, float] = field(default_factory=lambda: {"learning": 0.0, "evaluating": 0.0})
 
     def begin(self) -> None:
@@ -189,20 +191,24 @@ class _Tally:
         return Tested(self.seen, after, accuracy)
 
     def curve(self, stream: Stream) -> Curve:
-        return Curve(
-            self.seen, [self._accuracy(stream.test(task), self.evaluation.rows) for task in range(stream.tasks)]
-        )
+        if not self.parts:
+            self.parts = [_spaced(stream.test(task), self.evaluation.rows) for task in range(stream.tasks)]
+        return Curve(self.seen, [self._accuracy(part) for part in self.parts])
 
     def done(self, task: int) -> TaskDone:
         rows = max(self.examples, 1)
         return TaskDone(task, self.seen, self.learner.steps, self.loss / rows, self.right / rows, **self.seconds)
 
-    def _accuracy(self, test: Batch, rows: int | None = None) -> float:
+    def _accuracy(self, test: Batch) -> float:
         started = perf_counter()
-        total = count(test)
-        test = {name: values[:: max(1, total // (rows or total))][:rows] for name, values in test.items()}
         # A thousand rows at a time, so that a large model's activations fit.
         parts = [{name: values[i : i + 1000] for name, values in test.items()} for i in range(0, count(test), 1000)]
         right = sum(self.score(self.learner.predict(part), part).sum().item() for part in parts)
         self.seconds["evaluating"] += perf_counter() - started
         return right / count(test)
+
+
+def _spaced(test: Batch, rows: int) -> Batch:
+    """So many rows of a test set, evenly spaced; all where it has fewer."""
+    every = max(1, count(test) // rows)
+    return {name: values[::every][:rows].contiguous() for name, values in test.items()}

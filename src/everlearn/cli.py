@@ -1,0 +1,234 @@
+"""The command line, made from the settings' own dataclasses."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from everlearn.experiment import Experiment
+from everlearn.launch import launch
+from everlearn.presets import METHODS, STREAMS, paper
+from everlearn.ranges import at_least
+from everlearn.report import read_results, text_table, write_page
+from everlearn.run import Evaluation
+from everlearn.streams.datasets import DATASETS, find, load
+from everlearn.streams.source import folders
+from everlearn.types import Diverged, InputError
+
+
+def _choice(options: dict[str, Any]) -> Any:
+    """A subcommand for each of some settings, described by the first line of its class."""
+    return reduce(
+        or_,
+        (
+            Annotated[type(value), tyro.conf.subcommand(name, default=value, description=_about(type(value)))]
+            for name, value in options.items()
+        ),
+    )
+
+
+def _about(thing: Any) -> str:
+    return (thing.__doc__ or "").partition("\n")[0]
+
+
+StreamChoice = _choice(STREAMS)
+MethodChoice = _choice({name: method() for name, method in METHODS.items()})
+
+Out = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Take one method through one stream, over several seeds: everlearn run rotations mer."""
+
+    stream: StreamChoice  # ty: ignore[invalid-type-form]
+    method: MethodChoice  # ty: ignore[invalid-type-form]
+    memory: int = 200
+    """Rows that the reservoir holds at most."""
+    lr: float = 0.1
+    """Learning rate of SGD (the paper's alpha)."""
+    hidden: tuple[int, ...] = (100, 100)
+    """Widths of the hidden layers."""
+    seeds: int = 1
+    """How many seeds, from the stream's --seed on."""
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    out: Out = Path("runs")
+    """Folder for the records; what is recorded there is not run again, what was cut short goes on."""
+    workers: int | None = None
+    """Runs at once; by default one a core."""
+
+    def __call__(self) -> int:
+        at_least(1, seeds=self.seeds)
+        first = Experiment(
+            self.stream, self.method, self.memory, self.lr, self.hidden, self.evaluation, seed=self.stream.seed
+        )
+        return _launch([replace(first, seed=first.seed + i) for i in range(self.seeds)], self.out, self.workers)
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Run methods side by side with the MER paper's own settings, and write a report."""
+
+    stream: Literal["rotations", "permutations", "many-permutations"] = "rotations"
+    """The stream."""
+    memory: int = 200
+    """Rows that the reservoir holds at most: 5120, 500 or 200, as in the paper."""
+    methods: tuple[str, ...] = ("mer", "er", "online")
+    """The methods."""
+    seeds: int = 3
+    """How many seeds, from 0 on."""
+    examples: int | None = None
+    """Examples of each task; by default as many as in the paper."""
+    out: Out = Path("runs")
+    """Folder for the records and the report; what is recorded there is not run again."""
+    workers: int | None = None
+    """Runs at once; by default one a core."""
+
+    def __call__(self) -> int:
+        at_least(1, seeds=self.seeds)
+        runs = [
+            paper(self.stream, method, self.memory, examples=self.examples, seed=seed)
+            for method in self.methods
+            for seed in range(self.seeds)
+        ]
+        return _launch(runs, self.out, self.workers, report=self.out / "report.html")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Read records and write one HTML page with tables and figures."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of runs, or folders of such folders."""
+    out: Out = Path("report.html")
+    """The page."""
+
+    def __call__(self) -> int:
+        results = read_results(self.runs)
+        print(text_table(results))
+        write_page(results, self.out)
+        print(f"\nreport: {self.out.resolve()}")
+        return 0
+
+
+@dataclass(frozen=True)
+class List:
+    """List the streams, methods and data sets there are."""
+
+    def __call__(self) -> int:
+        groups = {
+            "streams": {name: _about(type(stream)) for name, stream in STREAMS.items()},
+            "methods": {name: _about(method) for name, method in METHODS.items()},
+            "data sets": {name: dataset.about for name, dataset in DATASETS.items()},
+        }
+        for title, items in groups.items():
+            print(f"{title}:")
+            for name, about in items.items():
+                print(f"  {name:<18} {about}")
+        return 0
+
+
+@dataclass(frozen=True)
+class DataList:
+    """List the data sets and whether each is here."""
+
+    def __call__(self) -> int:
+        for name, dataset in DATASETS.items():
+            print(f"{name:<14} {'here' if dataset.folder() else 'not here yet':<13} {dataset.about}")
+        return 0
+
+
+@dataclass(frozen=True)
+class DataGet:
+    """Get a data set, where it isn't here yet, and check it."""
+
+    name: tyro.conf.Positional[str]
+    """Such as mnist."""
+
+    def __call__(self) -> int:
+        for key, values in load(self.name).items():
+            print(f"{key:<14} {values.dtype} {values.shape}")
+        print(f"in {find(self.name).folder()}")
+        return 0
+
+
+@dataclass(frozen=True)
+class DataWhere:
+    """Print the folders in which data sets are looked for, in order."""
+
+    def __call__(self) -> int:
+        print("\n".join(map(str, folders())))
+        return 0
+
+
+@dataclass(frozen=True)
+class Data:
+    """Data sets: list them, get one, or see where they are looked for."""
+
+    do: (
+        Annotated[DataList, tyro.conf.subcommand("list")]
+        | Annotated[DataGet, tyro.conf.subcommand("get")]
+        | Annotated[DataWhere, tyro.conf.subcommand("where")]
+    )
+
+    def __call__(self) -> int:
+        return self.do()
+
+
+Command = (
+    Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Paper, tyro.conf.subcommand("paper")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[List, tyro.conf.subcommand("list")]
+    | Annotated[Data, tyro.conf.subcommand("data")]
+)
+
+
+def _launch(experiments: Sequence[Experiment], out: Path, workers: int | None, report: Path | None = None) -> int:
+    """Run, then show what the runs gave."""
+    load(experiments[0].stream.data)
+    outcome = launch(experiments, out, workers)
+    for folder, error in outcome.failures.items():
+        print(f"everlearn: {folder.name}: {_told(error)}", file=sys.stderr)
+    if outcome.interrupted:
+        print("everlearn: stopped; what was done is kept, and the same command goes on from there", file=sys.stderr)
+        return 130
+    done = [out / one.folder() for one in experiments if out / one.folder() not in outcome.failures]
+    if done:
+        results = read_results(done)
+        print(text_table(results))
+        print(f"\nrecords: {out.resolve()}")
+        if report is not None:
+            write_page(results, report)
+            print(f"report: {report.resolve()}")
+    return 1 if outcome.failures else 0
+
+
+def _told(error: Exception) -> str:
+    """An error as a user should read it."""
+    known = isinstance(error, InputError | Diverged | OSError)
+    return str(error) if known else f"{type(error).__name__}: {error}"
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit status: 0, 1 where a run failed, 2 for bad input, 130 after Ctrl-C."""
+    markers = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.CascadeSubcommandArgs)
+    try:
+        command: Callable[[], int] = tyro.cli(
+            Command,  # ty: ignore[invalid-argument-type]
+            prog="everlearn",
+            description="Keep a neural network learning from a stream that changes, without losing what it knew.",
+            args=args,
+            config=markers,
+        )
+        return command()
+    except (InputError, Diverged, OSError) as error:
+        print(f"everlearn: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130

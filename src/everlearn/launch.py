@@ -1,0 +1,156 @@
+"""Many runs over processes, one per core, under one progress display."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty
+from time import monotonic
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from everlearn.experiment import Experiment
+from everlearn.run import Learned
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the launch of some runs ended."""
+
+    failures: dict[Path, Exception]
+    """What went wrong in which run's folder; all other runs went on."""
+    interrupted: bool
+    """Ctrl-C came; what was done is kept."""
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """What a worker tells of its run, a few times a second."""
+
+    name: str
+    seen: int
+    task: int
+    score: float
+    finished: bool
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def launch(experiments: Sequence[Experiment], out: Path, workers: int | None = None) -> Outcome:
+    """Perform experiments, each into its own folder below `out`, as many at once as there are cores.
+
+    What is recorded already is not done again, and what was cut short goes on. Ctrl-C stops all
+    runs; nothing recorded is lost.
+
+    Args:
+        experiments: any number; each runs on one thread.
+        out: the folder of folders.
+        workers: processes at once, one a core by default.
+    """
+    context = multiprocessing.get_context("spawn")
+    messages, stop = context.Queue(), context.Event()
+    workers = min(workers or cores(), len(experiments))
+    failures: dict[Path, Exception] = {}
+    interrupted = False
+    with (
+        _Bars(experiments) as bars,
+        ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(messages, stop)) as pool,
+    ):
+        folders = {pool.submit(_perform, one, out / one.folder()): out / one.folder() for one in experiments}
+        try:
+            _watch(list(folders), messages, bars)
+        except KeyboardInterrupt:
+            interrupted = True
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+        for future, folder in folders.items():
+            error = None if future.cancelled() else future.exception()
+            if isinstance(error, BrokenProcessPool):
+                error = RuntimeError("its process died (out of memory, or killed)")
+            if isinstance(error, Exception):
+                failures[folder] = error
+    return Outcome(failures, interrupted)
+
+
+def _watch(futures: list[Future], messages: Any, bars: "_Bars") -> None:
+    """Show what comes until all runs have ended."""
+    while wait(futures, timeout=0).not_done:
+        try:
+            bars.show(messages.get(timeout=0.2))
+        except Empty:
+            continue
+    while not messages.empty():
+        bars.show(messages.get())
+
+
+_messages: Any = None
+_stop: Any = None
+
+
+def _prepare(messages: Any, stop: Any) -> None:
+    """Once in each process: its end of the line, one thread, and Ctrl-C left to the parent."""
+    global _messages, _stop  # noqa: PLW0603
+    _messages, _stop = messages, stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def _perform(experiment: Experiment, folder: Path) -> None:
+    last = 0.0
+    for event in experiment.perform(folder):
+        if _stop.is_set():
+            return
+        if isinstance(event, Learned) and monotonic() - last > 0.2:
+            last = monotonic()
+            _messages.put(_Progress(folder.name, event.seen, event.task or 0, event.score, finished=False))
+    _messages.put(_Progress(folder.name, experiment.examples, experiment.stream.tasks - 1, 0.0, finished=True))
+
+
+class _Bars:
+    """One bar for all runs, and one below for each that is under way."""
+
+    def __init__(self, experiments: Sequence[Experiment]) -> None:
+        self._sizes = {one.folder(): one for one in experiments}
+        self._seen: dict[str, int] = {}
+        self._running: dict[str, tqdm] = {}
+        self._done = 0
+        self._all = tqdm(total=sum(one.examples for one in experiments), unit="ex", dynamic_ncols=True)
+
+    def __enter__(self) -> "_Bars":
+        self._all.set_description(f"0/{len(self._sizes)} runs")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for bar in [*self._running.values(), self._all]:
+            bar.close()
+
+    def show(self, progress: _Progress) -> None:
+        name = progress.name
+        if name not in self._running and not progress.finished:
+            self._running[name] = self._bar(name)
+        step = progress.seen - self._seen.get(name, 0)
+        self._seen[name] = progress.seen
+        self._all.update(step)
+        bar = self._running.get(name)
+        if bar is not None:
+            bar.set_postfix_str(f"task {progress.task + 1}", refresh=False)
+            bar.update(step)
+        if progress.finished:
+            self._done += 1
+            self._all.set_description(f"{self._done}/{len(self._sizes)} runs")
+            if bar is not None:
+                self._running.pop(name).close()
+
+    def _bar(self, name: str) -> tqdm:
+        one = self._sizes[name]
+        label = f"{type(one.method).__name__} seed {one.seed}"
+        return tqdm(total=one.examples, desc=f"  {label:<16}", unit="ex", leave=False, dynamic_ncols=True)

@@ -1,0 +1,98 @@
+"""Accuracy over time, as SVG that takes its text colour from the page."""
+
+import io
+import re
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from everlearn.report.results import Result
+
+# Drawn in this colour, then replaced by the page's own: the figures follow light and dark.
+_INK = "#0a0b0c"
+# Of like lightness, so that each can be told on white and on black.
+_COLOURS = ("#2f7ed8", "#e0672a", "#1c9a6c", "#c050a8", "#b58a12", "#7a6ae0", "#d64550")
+_TASKS = LinearSegmentedColormap.from_list("tasks", ["#2f7ed8", "#1c9a6c", "#b58a12", "#e0672a", "#d64550"])
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "legend.frameon": False,
+}
+
+
+def seen_so_far(results: Sequence[Result]) -> str:
+    """The mean accuracy on the tasks seen so far, one line a result, with its range over seeds."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes(6.4, 3.4)
+        for result, colour in zip(results, _cycle(len(results)), strict=True):
+            examples, values = _over_seeds(result)
+            per_task = result.config["stream"]["examples"]
+            started = np.clip(np.ceil(examples / per_task), 1, values.shape[2]).astype(int)
+            means = np.array([[point[:n].mean() for point, n in zip(run, started, strict=True)] for run in values])
+            axes.plot(examples, 100 * means.mean(0), color=colour, label=_label(result), linewidth=1.8)
+            if len(means) > 1:
+                axes.fill_between(examples, 100 * means.min(0), 100 * means.max(0), color=colour, alpha=0.2, linewidth=0)
+        axes.set_ylabel("accuracy on tasks seen so far, %")
+        axes.legend(loc="lower right")
+        return _svg(figure, "Mean accuracy on the tasks seen so far, over the stream")
+
+
+def every_task(result: Result) -> str:
+    """The accuracy of every task over the stream, mean over seeds, from first (blue) to last (red)."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes(4.6, 3.0)
+        examples, values = _over_seeds(result)
+        tasks = values.shape[2]
+        for task in range(tasks):
+            axes.plot(examples, 100 * values[:, :, task].mean(0), color=_TASKS(task / max(1, tasks - 1)), linewidth=1.1)
+        axes.set_ylabel("accuracy, %")
+        axes.set_title(_label(result), loc="left", fontsize=11)
+        return _svg(figure, f"Accuracy of every task over the stream, {_label(result)}")
+
+
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel("examples seen")
+    axes.set_ylim(0, 100)
+    axes.grid(color=_INK, alpha=0.12, linewidth=0.6)
+    return figure, axes
+
+
+def _over_seeds(result: Result) -> tuple[np.ndarray, np.ndarray]:
+    """Examples seen (points,) and accuracies (runs, points, tasks)."""
+    curves = [run.curves for run in result.runs]
+    return curves[0][0], np.stack([accuracy for _, accuracy in curves])
+
+
+def _label(result: Result) -> str:
+    memory = result.config["memory"]
+    return result.method if result.method in ("online", "reptile") else f"{result.method}, {memory:,} in memory"
+
+
+def _cycle(n: int) -> list[str]:
+    return [_COLOURS[i % len(_COLOURS)] for i in range(n)]
+
+
+def _svg(figure: Figure, title: str) -> str:
+    """The figure as an <svg> element that scales with its place and names itself to screen readers."""
+    file = io.StringIO()
+    # The salt keeps the identifiers of one page's figures apart.
+    with mpl.rc_context({"svg.hashsalt": title}):
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Title": title})
+    _, start, rest = file.getvalue().partition("<svg ")
+    rest = re.sub(r'(width|height)="[^"]*pt" ', "", rest, count=2)
+    return start + 'role="img" ' + rest.replace(_INK, "currentColor")

@@ -1,0 +1,107 @@
+"""One self-contained HTML page: opens offline, reads on a phone, light and dark."""
+
+import json
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+
+from everlearn.report.figures import every_task, seen_so_far
+from everlearn.report.results import Result
+from everlearn.report.tables import HEADINGS, by_stream, caption, paper_heading, rows
+from everlearn.streams.source import write_whole
+
+PAGE = Template("""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>everlearn report</title>
+<style>
+  :root { color-scheme: light dark; --ink: #1c2024; --soft: #5d6670; --line: #d9dee3; --paper: #ffffff; --wash: #f3f5f7; }
+  @media (prefers-color-scheme: dark) {
+    :root { --ink: #e6e9ec; --soft: #9aa4ae; --line: #333a41; --paper: #14171a; --wash: #1d2125; }
+  }
+  body { margin: 0 auto; max-width: 70rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
+         font: 1rem/1.5 system-ui, sans-serif; }
+  h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .25rem; }
+  p { margin: .25rem 0 1rem; color: var(--soft); max-width: 46rem; }
+  .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; }
+  table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; white-space: nowrap; font-size: .9rem; }
+  th, td { padding: .4rem .75rem; text-align: right; } th:first-child, td:first-child { text-align: left; }
+  thead { background: var(--wash); } tbody tr { border-top: 1px solid var(--line); }
+  .theirs { color: var(--soft); border-left: 1px solid var(--line); } .theirs ~ td { color: var(--soft); }
+  .figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
+  figure { margin: 1rem 0; } figure.one { max-width: 46rem; } svg { width: 100%; height: auto; }
+  svg text { font-family: system-ui, sans-serif !important; }
+  details { margin: 1rem 0; } summary { cursor: pointer; }
+  pre { overflow-x: auto; background: var(--wash); padding: .75rem; border-radius: .5rem; font-size: .8rem; }
+</style>
+<h1>everlearn report</h1>
+$sections
+</html>
+""")
+
+SECTION = Template("""<section>
+<h2>$title</h2>
+<p>$caption</p>
+<div class="wide"><table>
+<thead>
+<tr><th colspan="8"></th><th colspan="3" class="theirs">$theirs</th></tr>
+<tr>$headings</tr>
+</thead>
+<tbody>
+$rows
+</tbody>
+</table></div>
+<h2>Accuracy over the stream</h2>
+<p>On the tasks that have begun so far: the mean over seeds, and their range.</p>
+<figure class="one">$overview</figure>
+<h2>Every task</h2>
+<p>One line a task, from the first (blue) to the last (red), the mean over seeds. A line that falls after its task has
+passed is forgetting.</p>
+<div class="figures">
+$tasks
+</div>
+<details><summary>Settings and versions</summary><pre>$settings</pre></details>
+</section>""")
+
+
+def write_page(results: Sequence[Result], path: Path) -> None:
+    """Write the report.
+
+    Args:
+        results: of any streams; each gets a section.
+        path: the HTML file, written whole or not at all.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    sections = "\n".join(_section(group) for group in by_stream(results))
+    write_whole(path, PAGE.substitute(sections=sections).encode())
+
+
+def _section(results: Sequence[Result]) -> str:
+    return SECTION.substitute(
+        title=escape(f"MNIST {results[0].stream}" if results[0].config["stream"]["data"] == "mnist" else results[0].stream),
+        caption=escape(caption(results)).replace("\n", "<br>"),
+        theirs=paper_heading(results),
+        headings="".join(f"<th{_class(i)}>{heading}</th>" for i, heading in enumerate(HEADINGS)),
+        rows="\n".join(_html_row(row) for row in rows(results)),
+        overview=seen_so_far(results),
+        tasks="\n".join(f"<figure>{every_task(result)}</figure>" for result in results),
+        settings=escape("\n".join(_settings(result) for result in results)),
+    )
+
+
+def _html_row(row: Sequence[str]) -> str:
+    return "<tr>" + "".join(f"<td{_class(i)}>{escape(cell)}</td>" for i, cell in enumerate(row)) + "</tr>"
+
+
+def _class(column: int) -> str:
+    return ' class="theirs"' if column == len(HEADINGS) - 3 else ""
+
+
+def _settings(result: Result) -> str:
+    config = {key: value for key, value in result.config.items() if key != "seed"} | {"seeds": result.seeds}
+    return json.dumps(config | {"versions": result.runs[0].versions}, ensure_ascii=False)

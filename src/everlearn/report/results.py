@@ -1,0 +1,154 @@
+"""Records read back: runs, grouped into results that differ only in their seeds."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from everlearn.presets import STREAMS, method_name, stream_name
+from everlearn.published import Published, published
+from everlearn.record import FILE, Record
+from everlearn.types import InputError
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds and the half-width of its 95 % confidence interval (Student's t)."""
+
+    mean: float
+    half: float | None
+    """None for a single seed."""
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """The mean and its confidence interval.
+
+    >>> interval([1.0, 2.0, 3.0])
+    Interval(mean=2.0, half=2.484137711791909)
+    """
+    if len(values) < 2:
+        return Interval(fmean(values), None)
+    quantile = stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)
+    return Interval(fmean(values), float(quantile * stdev(values) / len(values) ** 0.5))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recorded run."""
+
+    folder: Path
+    config: dict[str, Any]
+    versions: dict[str, str]
+    events: list[dict[str, Any]]
+
+    def _events(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["event"] == kind]
+
+    @property
+    def finished(self) -> bool:
+        """Whether it went through all tasks."""
+        return bool(self._events("finished"))
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """The accuracy matrix, (tasks + 1, tasks), NaN where not measured."""
+        tasks = self.config["stream"]["tasks"]
+        matrix = np.full((tasks + 1, tasks), np.nan)
+        for event in self._events("tested"):
+            matrix[event["after"]] = [np.nan if cell is None else cell for cell in event["accuracy"]]
+        return matrix
+
+    @cached_property
+    def curves(self) -> tuple[np.ndarray, np.ndarray]:
+        """Examples seen (points,) and every task's accuracy (points, tasks), from the untrained model on."""
+        points = self._events("curve") or [event for event in self._events("tested") if None not in event["accuracy"]]
+        if not any(point["seen"] == 0 for point in points):
+            points = [*self._events("tested")[:1], *points]
+        return np.array([point["seen"] for point in points]), np.array([point["accuracy"] for point in points])
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps taken."""
+        return self._events("taskdone")[-1]["steps"]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of learning; testing is not counted."""
+        return sum(event["learning"] for event in self._events("taskdone"))
+
+
+@dataclass(frozen=True)
+class Result:
+    """The finished runs of one setting, which differ in their seeds."""
+
+    runs: list[Run]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The settings; the seed is the first run's."""
+        return self.runs[0].config
+
+    @property
+    def stream(self) -> str:
+        """The stream's name, such as `rotations`."""
+        return stream_name(self.config["stream"])
+
+    @property
+    def method(self) -> str:
+        """The method's name, such as `mer`."""
+        return method_name(self.config["method"])
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds, in order."""
+        return [run.config["seed"] for run in self.runs]
+
+    @property
+    def full_size(self) -> bool:
+        """Whether the stream is as long as the paper's."""
+        paper = STREAMS[self.stream]
+        ours = self.config["stream"]
+        return (ours["tasks"], ours["examples"], ours["data"]) == (paper.tasks, paper.examples, paper.data)
+
+    @property
+    def paper(self) -> Published | None:
+        """What the paper prints for this method and memory, at full size."""
+        return published(self.stream, self.method, self.config["memory"])
+
+    def measure(self, metric: Callable[[np.ndarray], float]) -> Interval:
+        """A metric of the accuracy matrix, in percent."""
+        return interval([100 * metric(run.matrix) for run in self.runs])
+
+
+def read_results(places: Iterable[Path]) -> list[Result]:
+    """The results recorded at or below some folders; runs that were cut short are left out.
+
+    Raises:
+        InputError: there is no folder, or no finished run, or a record is damaged.
+    """
+    groups: dict[str, list[Run]] = {}
+    places = list(places)
+    for place in places:
+        if not place.exists():
+            raise InputError(f"there is no {place}")
+    for path in sorted({path for place in places for path in [place, *place.rglob(FILE)] if path.name == FILE}):
+        header, *events = Record(path.parent).lines()
+        run = Run(path.parent, header["config"], header["versions"], events)
+        if run.finished:
+            groups.setdefault(_setting(run.config), []).append(run)
+    if not groups:
+        raise InputError(f"no finished run at or below {', '.join(map(str, places))}")
+    return [Result(sorted(runs, key=lambda run: run.config["seed"])) for runs in groups.values()]
+
+
+def _setting(config: dict[str, Any]) -> str:
+    stream = {name: value for name, value in config["stream"].items() if name != "seed"}
+    return json.dumps(config | {"stream": stream, "seed": None}, sort_keys=True)

@@ -1,0 +1,85 @@
+"""Results as rows of text, for the terminal and the page."""
+
+from collections.abc import Sequence
+
+from everlearn.metrics import backward_transfer, learning_accuracy, retained_accuracy
+from everlearn.published import Figure
+from everlearn.report.results import Interval, Result
+
+HEADINGS = ("method", "memory", "seeds", "RA", "LA", "BTI", "steps", "learning", "RA", "LA", "BTI")
+"""The last three are the paper's."""
+
+
+def rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
+    """One row a result, as in `HEADINGS`, best retained accuracy first."""
+    ranked = sorted(results, key=lambda result: -result.measure(retained_accuracy).mean)
+    return [_row(result) for result in ranked]
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    paper = result.paper
+    seconds = sum(run.seconds for run in result.runs) / len(result.runs)
+    return (
+        result.method,
+        "–" if result.method in ("online", "reptile") else f"{result.config['memory']:,}",
+        str(len(result.runs)),
+        _ours(result.measure(retained_accuracy)),
+        _ours(result.measure(learning_accuracy)),
+        _ours(result.measure(backward_transfer), signed=True),
+        f"{result.runs[0].steps:,}",
+        f"{seconds:,.1f} s",
+        *((_theirs(paper.ra), _theirs(paper.la), _theirs(paper.bti, signed=True)) if paper else ("–",) * 3),
+    )
+
+
+def _ours(value: Interval, *, signed: bool = False) -> str:
+    mean = f"{value.mean:+.2f}" if signed else f"{value.mean:.2f}"
+    return mean if value.half is None else f"{mean} ± {value.half:.2f}"
+
+
+def _theirs(figure: Figure | None, *, signed: bool = False) -> str:
+    if figure is None:
+        return "–"
+    return f"{figure.mean:+.2f} ± {figure.deviation:.2f}" if signed else f"{figure.mean:.2f} ± {figure.deviation:.2f}"
+
+
+def paper_heading(results: Sequence[Result]) -> str:
+    """What the paper's columns are, for these results."""
+    return "the paper" if all(result.full_size for result in results) else "the paper, at full size"
+
+
+def caption(results: Sequence[Result]) -> str:
+    """What a reader must know to read the table."""
+    stream = results[0].config["stream"]
+    size = f"{stream['tasks']} tasks of {stream['examples']:,} examples each"
+    lines = [
+        f"{results[0].stream}: {size}, each seen once. Percent; ± is half of a 95 % interval over seeds.",
+        "RA: accuracy on all tasks at the end. LA: on each task right after it. BTI: RA − LA, below 0 is forgetting.",
+        "The paper's ± is a standard deviation over 5 seeds (Riemer et al. 2019, Tables 1-3 and 6).",
+    ]
+    if not all(result.full_size for result in results):
+        lines.append("The paper's stream is longer: its figures are a mark to see, not to compare with.")
+    return "\n".join(lines)
+
+
+def text_table(results: Sequence[Result]) -> str:
+    """The table for a terminal, one for each stream, with its caption."""
+    return "\n\n".join(_one_table(group) for group in by_stream(results))
+
+
+def by_stream(results: Sequence[Result]) -> list[list[Result]]:
+    """Results that may stand in one table: of one stream and length."""
+    groups: dict[tuple, list[Result]] = {}
+    for result in results:
+        stream = result.config["stream"]
+        groups.setdefault((result.stream, *(value for key, value in stream.items() if key != "seed")), []).append(result)
+    return list(groups.values())
+
+
+def _one_table(results: Sequence[Result]) -> str:
+    lines = [HEADINGS, *rows(results)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    above = " " * (sum(widths[:8]) + 2 * 8) + paper_heading(results)
+    rule = "─" * max(map(len, [*text, above]))
+    return "\n".join([above, text[0], rule, *text[1:], rule, caption(results)])
