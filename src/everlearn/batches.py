@@ -1,6 +1,6 @@
 """Batches: from what a user hands in, their rows, joining and moving them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -85,7 +85,7 @@ def join(*batches: Batch) -> Batch:
     """All rows one after another, on the device of the first; batches without rows are skipped.
 
     Raises:
-        InputError: the batches do not have the same columns.
+        InputError: a column is missing from one, or its shape or dtype differs.
 
     >>> join({}, {"x": torch.zeros(1)}, {"x": torch.ones(2)})["x"]
     tensor([0., 1., 1.])
@@ -94,16 +94,22 @@ def join(*batches: Batch) -> Batch:
     if not parts:
         return {}
     for part in parts[1:]:
-        if part.keys() != parts[0].keys():
-            raise InputError(f"batches with different columns cannot be joined: {_names(parts[0])} and {_names(part)}")
+        _check_alike(parts[0], part)
     return {
         name: torch.cat([values, *(part[name].to(values.device) for part in parts[1:])])
         for name, values in parts[0].items()
     }
 
 
-def _names(batch: Iterable[str]) -> str:
-    return "{" + ", ".join(batch) + "}"
+def _check_alike(one: Batch, other: Batch) -> None:
+    for name in one.keys() ^ other.keys():
+        raise InputError(f"column {name!r} is not in every batch: all batches, past ones too, must have the same columns")
+    for name, values in one.items():
+        if (values.shape[1:], values.dtype) != (other[name].shape[1:], other[name].dtype):
+            raise InputError(
+                f"column {name!r} changed: rows of shape {tuple(values.shape[1:])}, {values.dtype} "
+                f"can't be joined with rows of {tuple(other[name].shape[1:])}, {other[name].dtype}"
+            )
 
 
 def move(batch: Batch, device: torch.device) -> Batch:

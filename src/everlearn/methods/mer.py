@@ -8,7 +8,7 @@ from torch import Tensor
 
 from everlearn.batches import join, rows
 from everlearn.ranges import at_least, positive
-from everlearn.types import Batch, Learning
+from everlearn.types import Batch, InputError, Learning
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class MER:
         at_least(1, batches=self.batches)
         at_least(0, replayed=self.replayed)
         positive(beta=self.beta, gamma=self.gamma)
+        if self.add not in ("after", "before"):
+            raise InputError(f"add must be 'after' or 'before', not {self.add!r}")
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
         return torch.cat([self._learn_row(learner, row) for row in rows(batch)])

@@ -41,7 +41,8 @@ class MERCurrent:
         joined = join(row, learner.memory.sample(self.replayed))
         order = torch.randperm(count(joined), generator=learner.generator)
         current = order == 0
-        losses = learner.descend_each(take(joined, order), weight=torch.where(current, self.boost, 1.0))
+        weight = torch.where(current, self.boost, torch.ones(len(order), dtype=torch.float64))
+        losses = learner.descend_each(take(joined, order), weight)
         learner.move_from(start, self.gamma)
         learner.memory.add(row)
         return losses[current.to(losses.device)]

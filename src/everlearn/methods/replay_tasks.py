@@ -31,6 +31,6 @@ class TaskER:
         joined = join(batch, old)
         _, group, sizes = torch.unique(joined["task"], return_inverse=True, return_counts=True)
         # `descend` divides by all rows; each row is to be divided by those of its task.
-        losses = learner.descend(joined, weight=len(group) / sizes[group])
+        losses = learner.descend(joined, weight=len(group) / sizes[group].double())
         learner.memory.add(batch)
         return losses[: count(batch)]

@@ -27,8 +27,8 @@ PAGE = Template("""<!doctype html>
   h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .25rem; }
   p { margin: .25rem 0 1rem; color: var(--soft); max-width: 46rem; }
   .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; }
-  table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; white-space: nowrap; font-size: .9rem; }
-  th, td { padding: .4rem .75rem; text-align: right; } th:first-child, td:first-child { text-align: left; }
+  table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; white-space: nowrap; font-size: .85rem; }
+  th, td { padding: .35rem .5rem; text-align: right; } th:first-child, td:first-child { text-align: left; }
   thead { background: var(--wash); } tbody tr { border-top: 1px solid var(--line); }
   .theirs { color: var(--soft); border-left: 1px solid var(--line); } .theirs ~ td { color: var(--soft); }
   .figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }

@@ -11,8 +11,10 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from gzip import BadGzipFile, decompress
+from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import numpy as np
@@ -172,7 +174,7 @@ def download(address: str) -> bytes:
         Unreachable: no answer within `PATIENCE` seconds, or it breaks off.
     """
     answer: list[bytes] = []
-    failure: list[Exception] = []
+    failure: list[str] = []
     connected: list[bool] = []
 
     def fetch() -> None:
@@ -180,8 +182,11 @@ def download(address: str) -> bytes:
             with urlopen(address, timeout=PATIENCE) as response:
                 connected.append(True)
                 answer.append(response.read())
-        except Exception as error:
-            failure.append(error)
+        except HTTPError as error:
+            with error:
+                failure.append(str(error))
+        except (OSError, HTTPException) as error:
+            failure.append(str(error) or type(error).__name__)
 
     # Name look-ups heed no time limit, so that the wait is kept outside.
     worker = Thread(target=fetch, daemon=True)
@@ -191,4 +196,4 @@ def download(address: str) -> bytes:
         worker.join()
     if answer:
         return answer[0]
-    raise Unreachable(str(failure[0]) if failure else f"no answer within {PATIENCE:.0f} seconds")
+    raise Unreachable(failure[0] if failure else f"no answer within {PATIENCE:.0f} seconds")

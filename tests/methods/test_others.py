@@ -1,0 +1,62 @@
+"""What tells the other methods from MER: where their steps go, what they need."""
+
+import pytest
+import torch
+
+import everlearn as el
+
+
+def weights(learner):
+    return torch.nn.utils.parameters_to_vector(learner.model.parameters()).detach().clone()
+
+
+def test_reptile_goes_back_only_after_every_few_rows(make_learner, toy):
+    reptile, online = make_learner(el.Reptile(every=3, gamma=0.25)), make_learner(el.Online())
+    start = weights(reptile)
+    for i, row in enumerate(toy(3), 1):
+        reptile.learn(row)
+        online.learn(row)
+        if i < 3:
+            assert torch.equal(weights(reptile), weights(online))
+    torch.testing.assert_close(weights(reptile), start + 0.25 * (weights(online) - start))
+
+
+def test_reptile_counts_rows_not_batches(make_learner, toy):
+    rows = toy(6)
+    together = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+    one, many = make_learner(el.Reptile(every=4)), make_learner(el.Reptile(every=4))
+    many.learn(together)
+    for row in rows:
+        one.learn(row)
+    assert torch.equal(weights(one), weights(many))
+
+
+def test_er_without_replay_is_online_learning(make_learner, toy):
+    er, online = make_learner(el.ER(replayed=0)), make_learner(el.Online())
+    for row in toy(5):
+        assert er.learn(row) == online.learn(row)
+    assert torch.equal(weights(er), weights(online))
+
+
+def test_task_er_names_the_column_it_needs(make_learner):
+    learner = make_learner(el.TaskER())
+    with pytest.raises(el.InputError, match="TaskER needs the column 'task'; this batch has: x, y"):
+        learner.learn((torch.zeros(1, 3).double(), torch.tensor([0])))
+    assert len(learner.memory) == 0
+
+
+@pytest.mark.parametrize("method", [el.ER(), el.MER(), el.MERBig(), el.MERCurrent(), el.TaskER()])
+def test_methods_that_replay_say_that_they_need_a_memory(toy, method):
+    model = el.mlp([3, 4]).double()
+    learner = el.Learner(model, torch.optim.SGD(model.parameters(), 0.1), el.cross_entropy, method=method)
+    with pytest.raises(el.InputError, match=f"{type(method).__name__} needs a memory"):
+        learner.learn(toy(1)[0])
+
+
+def test_one_big_batch_makes_one_reptile_step(make_learner, toy):
+    learner = make_learner(el.MERBig(batches=2, replayed=3, gamma=1.0))
+    for row in toy(10):
+        learner.learn(row)
+    before = learner.steps
+    learner.learn(toy(1, seed=5)[0])
+    assert learner.steps - before == 2 * 3 + 2

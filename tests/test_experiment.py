@@ -1,0 +1,161 @@
+"""Experiments and their records: exact resume, nothing repeated, nothing lost."""
+
+import json
+import resource
+import signal
+from dataclasses import replace
+
+import pytest
+
+import everlearn as el
+from everlearn.experiment import CHECKPOINT, Experiment
+from everlearn.record import Record
+from everlearn.run import Evaluation, Learned, TaskDone
+
+TOY = Experiment(
+    el.Rotations(tasks=3, examples=6),
+    el.MERCurrent(replayed=3, gamma=0.5),
+    memory=10,
+    lr=0.03,
+    hidden=(12,),
+    evaluation=Evaluation(every=4, rows=50),
+)
+
+
+def measured(folder):
+    """The record without clocks and peaks."""
+    lines = list(Record(folder).lines())
+    return [{k: v for k, v in line.items() if k not in ("learning", "evaluating", "peak_rss_mb")} for line in lines]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    events = list(TOY.perform(folder))
+    return folder, events
+
+
+def test_the_record_holds_settings_versions_and_every_event_but_the_rows(unbroken):
+    folder, events = unbroken
+    header, *lines = Record(folder).lines()
+    assert header["config"] == TOY.config()
+    assert header["config"]["stream"] == {
+        "name": "Rotations", "tasks": 3, "examples": 6, "batch_size": 1, "data": "mnist", "seed": 0,
+    }  # fmt: skip
+    assert header["versions"].keys() == {"python", "machine", "everlearn", "torch", "numpy"}
+    assert [line["event"] for line in lines] == [
+        *(type(event).__name__.lower() for event in events if not isinstance(event, Learned)),
+        "finished",
+    ]
+    assert lines[-1]["peak_rss_mb"] < 1500
+
+
+@pytest.mark.parametrize("stop", [1, 7, 13, 17])
+def test_a_run_cut_short_goes_on_and_ends_as_an_unbroken_one(unbroken, tmp_path, stop):
+    learned = 0
+    for event in TOY.perform(tmp_path):
+        learned += isinstance(event, Learned)
+        if learned == stop:
+            break
+    again = list(TOY.perform(tmp_path))
+    assert sum(isinstance(event, Learned) for event in again) == 18 - (stop - 1) // 6 * 6
+    assert measured(tmp_path) == measured(unbroken[0])
+
+
+def test_a_record_torn_in_the_middle_of_a_line_goes_on_too(unbroken, tmp_path):
+    done = 0
+    for event in TOY.perform(tmp_path):
+        done += isinstance(event, TaskDone)
+        if done == 2:
+            break
+    with (tmp_path / "record.jsonl").open("a") as file:
+        file.write('{"event": "cur')
+    list(TOY.perform(tmp_path))
+    assert measured(tmp_path) == measured(unbroken[0])
+
+
+def test_what_is_finished_is_not_run_again(unbroken):
+    folder, _ = unbroken
+    before = (folder / "record.jsonl").read_bytes()
+    assert list(TOY.perform(folder)) == []
+    assert (folder / "record.jsonl").read_bytes() == before
+
+
+def test_a_folder_of_other_settings_is_refused(unbroken):
+    with pytest.raises(el.InputError, match="holds a run of other settings"):
+        list(replace(TOY, lr=0.02).perform(unbroken[0]))
+
+
+def test_runs_that_differ_have_folders_that_differ():
+    others = [
+        replace(TOY, lr=0.02),
+        replace(TOY, seed=1),
+        replace(TOY, memory=11),
+        replace(TOY, method=el.MERCurrent(replayed=4)),
+        replace(TOY, stream=el.Rotations(tasks=3, examples=7)),
+    ]
+    assert len({one.folder() for one in [TOY, *others]}) == 6
+    assert replace(TOY, stream=replace(TOY.stream, seed=5)).folder() == TOY.folder()
+
+
+def test_a_seed_changes_everything_random(unbroken, tmp_path):
+    list(replace(TOY, seed=1).perform(tmp_path))
+    ours, theirs = measured(tmp_path), measured(unbroken[0])
+    assert ours[1]["accuracy"] != theirs[1]["accuracy"]
+    assert ours[0]["config"]["stream"]["seed"] == 1
+
+
+def test_a_full_disk_leaves_the_record_whole_and_the_run_goes_on_later(unbroken, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    events = TOY.perform(tmp_path)
+    next(events)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "record.jsonl").stat().st_size + 40, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            list(events)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    content = (tmp_path / "record.jsonl").read_text()
+    assert content.endswith("\n")
+    assert all(json.loads(line) for line in content.splitlines())
+    list(TOY.perform(tmp_path))
+    assert measured(tmp_path) == measured(unbroken[0])
+
+
+def test_divergence_leaves_the_record_whole(tmp_path):
+    wild = replace(TOY, lr=1e30)
+    with pytest.raises(el.Diverged, match="lower learning rate"):
+        list(wild.perform(tmp_path))
+    assert [line["event"] for line in Record(tmp_path).lines()][:2] == ["started", "tested"]
+
+
+def test_a_damaged_record_is_named(tmp_path):
+    Record(tmp_path).start({})
+    with (tmp_path / "record.jsonl").open("a") as file:
+        file.write("no json\n")
+    with pytest.raises(el.InputError, match=r"line 2 of .*record\.jsonl is damaged"):
+        list(Record(tmp_path).lines())
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    for event in TOY.perform(tmp_path):
+        if isinstance(event, TaskDone):
+            break
+    (tmp_path / CHECKPOINT).write_bytes(b"nothing")
+    with pytest.raises(el.InputError, match="not a whole checkpoint"):
+        list(TOY.perform(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"memory": 0}, "memory must be at least 1"),
+        ({"lr": -0.1}, "lr must be above 0"),
+        ({"seed": -1}, "seed must be at least 0"),
+    ],
+)
+def test_bad_settings_are_refused_by_name(change, message):
+    with pytest.raises(el.InputError, match=message):
+        replace(TOY, **change)

@@ -1,0 +1,283 @@
+"""The learner: what it takes, what it refuses, and what it leaves alone."""
+
+import pytest
+import torch
+from torch import nn
+
+import everlearn as el
+
+
+def weights(learner):
+    return nn.utils.parameters_to_vector(learner.model.parameters()).detach().clone()
+
+
+def test_descend_steps_on_the_weighted_mean(make_learner, toy):
+    learner = make_learner(el.Online())
+    rows = toy(3)
+    batch = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+    weight = torch.tensor([1.0, 0.5, 3.0])
+    losses = nn.functional.cross_entropy(learner.model(batch["x"]), batch["y"], reduction="none")
+    gradient = torch.autograd.grad((weight * losses).sum() / 3, list(learner.model.parameters()))
+    expected = [p - 0.1 * g for p, g in zip(learner.model.parameters(), gradient, strict=True)]
+    torch.testing.assert_close(learner.descend(batch, weight), losses.detach())
+    for ours, theirs in zip(learner.model.parameters(), expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_descend_each_is_one_step_a_row_in_order(make_learner, toy):
+    each, single = make_learner(el.Online()), make_learner(el.Online())
+    rows = toy(4)
+    weight = torch.tensor([1.0, 0.5, 3.0, 2.0])
+    losses = each.descend_each({name: torch.cat([row[name] for row in rows]) for name in rows[0]}, weight)
+    expected = [single.descend(row, factor[None]) for row, factor in zip(rows, weight, strict=True)]
+    assert torch.equal(losses, torch.cat(expected))
+    assert torch.equal(weights(each), weights(single))
+    assert each.steps == 4
+
+
+@pytest.mark.parametrize("give", [tuple, list, lambda pair: {"x": pair[0], "y": pair[1]}])
+def test_pairs_and_mappings_are_batches(make_learner, give):
+    learner = make_learner(el.ER())
+    loss = learner.learn(give((torch.zeros(2, 3).double(), torch.tensor([0, 1]))))
+    assert loss.item() == pytest.approx(torch.log(torch.tensor(4.0)).item(), abs=1e-6)
+
+
+def test_a_data_loader_is_a_stream(make_learner):
+    data = torch.utils.data.TensorDataset(torch.randn(10, 3).double(), torch.randint(4, (10,)))
+    learner = make_learner(el.MER())
+    for batch in torch.utils.data.DataLoader(data, batch_size=4):
+        learner.learn(batch)
+    assert len(learner.memory) == 10
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        ((torch.zeros(2, 3), torch.zeros(3)), "equally many rows: x has 2, y has 3"),
+        ({"x": torch.zeros(0, 3)}, "at least one row"),
+        ({}, "a batch is a mapping of columns"),
+        (torch.zeros(3), "not a Tensor"),
+        ((torch.zeros(3), torch.zeros(3), torch.zeros(3)), "not a tuple of 3"),
+        ((torch.zeros(1, 3), torch.tensor(1)), "column 'y' has no rows"),
+        ({"x": ["a"], "y": [1]}, "column 'x' cannot become a tensor"),
+        ({"x": torch.tensor([[0, float("nan"), 0]]), "y": torch.tensor([1])}, "column 'x' holds NaN or infinity"),
+        ({"x": torch.zeros(1, 3).double(), "y": torch.tensor([4])}, "label 4 .* 4 outputs, labels 0 to 3"),
+        ({"x": torch.zeros(1, 3).double(), "y": torch.tensor([-1])}, "label -1 "),
+        ({"x": torch.zeros(1, 3).double(), "y": torch.tensor([0.5])}, "integer labels|column 'y' changed"),
+        ({"x": torch.zeros(1, 3).double()}, "column 'y'"),
+        ({"z": torch.zeros(1, 3).double()}, "column '[xyz]'"),
+    ],
+)
+@pytest.mark.parametrize("method", [el.MER(), el.ER(), el.Online()])
+def test_a_bad_batch_is_refused_and_nothing_is_learned(make_learner, toy, method, batch, message):
+    learner = make_learner(method)
+    learner.learn({name: toy(1)[0][name] for name in ("x", "y")})
+    before = weights(learner)
+    held = len(learner.memory)
+    with pytest.raises(el.InputError, match=message):
+        learner.learn(batch)
+    assert torch.equal(weights(learner), before)
+    assert len(learner.memory) == held
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        ({"x": torch.zeros(1, 3).double()}, "cross_entropy needs the column 'y'; this batch has: x"),
+        ({"z": torch.zeros(1, 3).double()}, "the default forward needs the column 'x'; this batch has: z"),
+    ],
+)
+def test_a_missing_column_is_named_with_who_needs_it(make_learner, batch, message):
+    with pytest.raises(el.InputError, match=message):
+        make_learner(el.MER()).learn(batch)
+
+
+@pytest.mark.parametrize("method", [el.MER(), el.ER(), el.MERBig(), el.MERCurrent()])
+def test_a_column_that_changes_is_refused_before_anything_is_learned(make_learner, toy, method):
+    learner = make_learner(method)
+    learner.learn(toy(1)[0])
+    before = weights(learner)
+    with pytest.raises(el.InputError, match="column 'x' changed: .*float32"):
+        learner.learn(toy(1)[0] | {"x": torch.zeros(1, 3)})
+    assert torch.equal(weights(learner), before)
+
+
+def test_divergence_stops_before_the_step_that_it_would_spoil(make_learner, toy):
+    learner = make_learner(el.Online(), lr=1e200)
+    with pytest.raises(el.Diverged, match="no longer finite after .* lower learning rate"):
+        for row in toy(50):
+            learner.learn(row)
+    assert not weights(learner).isnan().any()
+
+
+def test_the_optimizer_must_hold_the_model(make_learner):
+    other = el.mlp([3, 4])
+    with pytest.raises(el.InputError, match=r"make it from model.parameters\(\)"):
+        make_learner(el.Online(), optimizer=torch.optim.SGD(other.parameters(), 0.1))
+
+
+def test_a_torch_loss_module_must_keep_rows_apart(make_learner, toy):
+    with pytest.raises(el.InputError, match=r"use CrossEntropyLoss\(reduction='none'\)"):
+        make_learner(el.Online(), loss=nn.CrossEntropyLoss())
+    module = make_learner(el.MER(), loss=nn.CrossEntropyLoss(reduction="none"))
+    function = make_learner(el.MER())
+    for row in toy(5):
+        assert module.learn(row) == function.learn(row)
+
+
+def test_a_loss_that_averages_is_refused(make_learner, toy):
+    learner = make_learner(el.Online(), loss=lambda output, batch: output.mean())
+    with pytest.raises(el.InputError, match=r"one value per row, shape \(1,\), not \(\)"):
+        learner.learn(toy(1)[0])
+
+
+def test_forward_and_step_are_the_users_own(make_learner):
+    model = nn.Bilinear(3, 3, 4).double()
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    norms = []
+
+    def step(loss):
+        sgd.zero_grad()
+        loss.backward()
+        norms.append(nn.utils.clip_grad_norm_(model.parameters(), 1e-3).item())
+        sgd.step()
+
+    learner = make_learner(
+        el.MER(batches=2), model=model, optimizer=sgd, step=step, forward=lambda m, batch: m(batch["a"], batch["b"])
+    )
+    before = weights(learner)
+    learner.learn({"a": torch.ones(1, 3).double(), "b": torch.ones(1, 3).double(), "y": torch.tensor([1])})
+    assert len(norms) == learner.steps == 2
+    assert 0 < (weights(learner) - before).norm() <= 2e-4 + 1e-12
+
+
+def test_regression_with_any_optimizer(make_learner):
+    model = el.mlp([1, 16, 1])
+    learner = make_learner(
+        el.MER(batches=2, beta=0.5), model=model, loss=el.squared, optimizer=torch.optim.Adam(model.parameters(), 0.01)
+    )
+    x = torch.linspace(-1, 1, 64)[:, None]
+    for i in torch.randperm(64, generator=torch.Generator().manual_seed(0)).repeat(3).tolist():
+        learner.learn((x[i : i + 1], x[i : i + 1] ** 2))
+    assert nn.functional.mse_loss(learner.predict((x, x)), x**2) < 0.01
+
+
+def test_predict_puts_every_mode_back_and_keeps_no_gradients(make_learner):
+    model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.BatchNorm1d(4))
+    model[2].eval()
+    learner = make_learner(el.Online(), model=model)
+    statistics = model[2].running_mean.clone()
+    output = learner.predict({"x": torch.randn(8, 3)})
+    assert not output.requires_grad
+    assert [module.training for module in model] == [True, True, False]
+    assert torch.equal(model[2].running_mean, statistics)
+
+
+def test_dropout_is_off_in_predict(make_learner):
+    learner = make_learner(el.Online(), model=nn.Sequential(nn.Linear(3, 50), nn.Dropout(0.5), nn.Linear(50, 2)))
+    x = torch.randn(4, 3)
+    assert torch.equal(learner.predict({"x": x}), learner.predict({"x": x}))
+
+
+class TestWhatAReptileStepMoves:
+    """Trainable parameters; not buffers, not frozen weights, not the optimizer's state."""
+
+    def test_frozen_weights_stay_and_tied_ones_move_once(self, make_learner):
+        model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 3)).double()
+        model[0].requires_grad_(False)
+        model[2].weight = model[1].weight
+        learner = make_learner(el.Online(), model=model, optimizer=torch.optim.SGD(model[1:].parameters(), 0.1))
+        before, start = learner.snapshot(), model[1].weight.detach().clone()
+        assert len(before) == 3
+        frozen = model[0].weight.clone()
+        with torch.no_grad():
+            model[1].weight += 1
+        learner.move_from(before, 0.25)
+        torch.testing.assert_close(model[1].weight.detach(), start + 0.25)
+        assert model[2].weight is model[1].weight
+        assert torch.equal(model[0].weight, frozen)
+
+    def test_buffers_stay(self, make_learner):
+        model = nn.BatchNorm1d(3)
+        learner = make_learner(el.Online(), model=model)
+        before = learner.snapshot()
+        model.running_mean.fill_(5)
+        learner.move_from(before, 0.0)
+        assert (model.running_mean == 5).all()
+
+    def test_momentum_goes_through(self, make_learner, toy):
+        """The velocity after MER is that of all s·k steps, shrunk by nothing."""
+        model = el.mlp([3, 4]).double()
+        learner = make_learner(
+            el.MER(batches=1, replayed=0, beta=1e-9),
+            model=model,
+            optimizer=torch.optim.SGD(model.parameters(), 0.1, momentum=0.9),
+        )
+        row, before = toy(1)[0], weights(learner)
+        learner.learn(row)
+        torch.testing.assert_close(weights(learner), before, rtol=0, atol=1e-8)
+        gradient = torch.autograd.grad(el.cross_entropy(model(row["x"]), row).mean(), model[0].weight)[0]
+        velocity = learner.optimizer.state[model[0].weight]["momentum_buffer"]
+        torch.testing.assert_close(velocity, gradient, rtol=0, atol=1e-6)
+
+    def test_adam_counts_every_inner_step(self, make_learner, toy):
+        model = el.mlp([3, 4]).double()
+        adam = torch.optim.Adam(model.parameters(), 0.01)
+        learner = make_learner(el.MER(batches=3, replayed=2), model=model, optimizer=adam)
+        for row in toy(4):
+            learner.learn(row)
+        assert adam.state[model[0].weight]["step"].item() == learner.steps == 3 * (1 + 2 + 3 + 3)
+
+
+class TestBatchNorm:
+    """A single row is normalised by the running statistics, which whole batches update."""
+
+    def model(self):
+        return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 4)).double()
+
+    @pytest.mark.parametrize("method", [el.Online(), el.ER(), el.MER(), el.MERBig(), el.MERCurrent(), el.Reptile()])
+    def test_streams_of_single_rows_work(self, make_learner, toy, method):
+        learner = make_learner(method, model=self.model())
+        for row in toy(12):
+            assert learner.learn(row).isfinite()
+        assert all(module.training for module in learner.model.modules())
+
+    def test_steps_on_rows_leave_the_statistics_and_the_batch_updates_them_once(self, make_learner, toy):
+        learner = make_learner(el.Online(), model=self.model())
+        rows = toy(6)
+        batch = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+        hidden = learner.model[0](batch["x"]).detach().mean(0)
+        learner.descend_each(batch)
+        norm = learner.model[1]
+        assert norm.num_batches_tracked == 1
+        torch.testing.assert_close(norm.running_mean, 0.1 * hidden)
+        learner.descend(rows[0])
+        assert norm.num_batches_tracked == 1
+
+    def test_statistics_frozen_by_the_user_stay(self, make_learner, toy):
+        learner = make_learner(el.MER(), model=self.model())
+        learner.model[1].eval()
+        for row in toy(5):
+            learner.learn(row)
+        assert learner.model[1].num_batches_tracked == 0
+        assert not learner.model[1].training
+
+
+def test_parts_draw_apart_from_one_seed():
+    """A method's draws can't repeat the memory's, whatever the seeds."""
+    memory, model = el.Reservoir(5, seed=3), el.mlp([3, 4])
+    learner = el.Learner(
+        model, torch.optim.SGD(model.parameters(), 0.1), el.cross_entropy, memory=memory, method=el.Online(), seed=3
+    )
+    own = torch.rand(8, generator=learner.generator)
+    theirs = torch.Generator()
+    theirs.set_state(memory.state_dict()["generator"])
+    assert (own != torch.rand(8, generator=theirs)).all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_memory_stays_on_the_cpu_while_the_model_is_elsewhere(make_learner, toy):
+    learner = make_learner(el.MER(), model=el.mlp([3, 8, 4]).double().cuda())
+    for row in toy(10):
+        learner.learn({name: values.cuda() for name, values in row.items()})
+    assert learner.memory.sample(3)["x"].device.type == "cpu"
