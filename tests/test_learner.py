@@ -105,8 +105,7 @@ def test_a_column_that_changes_is_refused_before_anything_is_learned(make_learne
 def test_divergence_stops_before_the_step_that_it_would_spoil(make_learner, toy):
     learner = make_learner(el.Online(), lr=1e200)
     with pytest.raises(el.Diverged, match="no longer finite after .* lower learning rate"):
-        for row in toy(50):
-            learner.learn(row)
+        [learner.learn(row) for row in toy(50)]
     assert not weights(learner).isnan().any()
 
 

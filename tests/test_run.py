@@ -90,9 +90,9 @@ def test_going_on_after_a_task(make_learner):
     assert first + rest == everything
 
 
-@pytest.mark.parametrize("batch", [(torch.zeros(2, 3).double(), torch.tensor([0, 1])), [torch.zeros(2, 3).double()] * 1])
-def test_any_iterable_is_a_stream_without_tasks(make_learner, batch):
-    batch = {"x": torch.zeros(2, 3).double(), "y": torch.tensor([0, 1])} if len(batch) == 1 else batch
+@pytest.mark.parametrize("kind", [tuple, list, lambda pair: dict(zip("xy", pair, strict=True))])
+def test_any_iterable_is_a_stream_without_tasks(make_learner, kind):
+    batch = kind((torch.zeros(2, 3).double(), torch.tensor([0, 1])))
     events = list(run(make_learner(el.MER()), (batch for _ in range(3))))
     assert kinds(events) == ["Learned"] * 3
     assert [event.task for event in events] == [None] * 3

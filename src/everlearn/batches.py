@@ -103,7 +103,7 @@ def join(*batches: Batch) -> Batch:
 
 def _check_alike(one: Batch, other: Batch) -> None:
     for name in one.keys() ^ other.keys():
-        raise InputError(f"column {name!r} is not in every batch: all batches, past ones too, must have the same columns")
+        raise InputError(f"column {name!r} is not in every batch: past and new ones must have the same columns")
     for name, values in one.items():
         if (values.shape[1:], values.dtype) != (other[name].shape[1:], other[name].dtype):
             raise InputError(

@@ -1,6 +1,6 @@
 """BatchNorm cannot normalise one row: steps on single rows use its running statistics."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import torch
@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 @contextmanager
-def running_statistics(model: nn.Module) -> Iterator[None]:
+def running_statistics(model: nn.Module) -> Generator[None]:
     """Within, BatchNorm layers normalise by their running statistics and leave them alone."""
     layers = _training(model)
     for layer in layers:

@@ -85,7 +85,8 @@ def _check_repeats(method: Method, lr: float) -> None:
         return nn.utils.parameters_to_vector(learner.model.parameters()).detach()
 
     first = weights(_learner(method, mlp([4, 8, 2]), lr), stream)
-    _require(torch.equal(first, weights(_learner(method, mlp([4, 8, 2]), lr), stream)), "equal seeds give equal weights")
+    again = weights(_learner(method, mlp([4, 8, 2]), lr), stream)
+    _require(torch.equal(first, again), "equal seeds give equal weights")
     broken = _learner(method, mlp([4, 8, 2]), lr)
     weights(broken, stream[:31])
     state = broken.state_dict()

@@ -3,8 +3,6 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,13 +21,8 @@ from everlearn.types import Diverged, InputError
 
 def _choice(options: dict[str, Any]) -> Any:
     """A subcommand for each of some settings, described by the first line of its class."""
-    return reduce(
-        or_,
-        (
-            Annotated[type(value), tyro.conf.subcommand(name, default=value, description=_about(type(value)))]
-            for name, value in options.items()
-        ),
-    )
+    about = {name: _about(type(value)) for name, value in options.items()}
+    return tyro.extras.subcommand_type_from_defaults(options, about, prefix_names=False)
 
 
 def _about(thing: Any) -> str:
@@ -47,7 +40,9 @@ class Run:
     """Take one method through one stream, over several seeds: everlearn run rotations mer."""
 
     stream: StreamChoice  # ty: ignore[invalid-type-form]
+    """What to learn."""
     method: MethodChoice  # ty: ignore[invalid-type-form]
+    """How to learn it."""
     memory: int = 200
     """Rows that the reservoir holds at most."""
     lr: float = 0.1
@@ -217,10 +212,15 @@ def _told(error: Exception) -> str:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status: 0, 1 where a run failed, 2 for bad input, 130 after Ctrl-C."""
-    markers = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.CascadeSubcommandArgs)
+    markers = (
+        tyro.conf.OmitArgPrefixes,
+        tyro.conf.OmitSubcommandPrefixes,
+        tyro.conf.CascadeSubcommandArgs,
+        tyro.conf.HelptextFromCommentsOff,
+    )
     try:
         command: Callable[[], int] = tyro.cli(
-            Command,  # ty: ignore[invalid-argument-type]
+            Command,
             prog="everlearn",
             description="Keep a neural network learning from a stream that changes, without losing what it knew.",
             args=args,

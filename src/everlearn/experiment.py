@@ -17,7 +17,7 @@ from everlearn.memory import Reservoir
 from everlearn.models import mlp
 from everlearn.ranges import at_least, positive
 from everlearn.record import Record
-from everlearn.run import Event, Evaluation, Learned, TaskDone, run
+from everlearn.run import Evaluation, Event, Learned, TaskDone, run
 from everlearn.streams import Permutations, Rotations
 from everlearn.types import InputError, Method
 

@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from everlearn.experiment import Experiment
+from everlearn.ranges import at_least
 from everlearn.run import Learned
 
 
@@ -55,17 +56,25 @@ def launch(experiments: Sequence[Experiment], out: Path, workers: int | None = N
         experiments: any number; each runs on one thread.
         out: the folder of folders.
         workers: processes at once, one a core by default.
+
+    Raises:
+        InputError: fewer than one worker.
     """
+    workers = cores() if workers is None else workers
+    at_least(1, workers=workers)
     context = multiprocessing.get_context("spawn")
     messages, stop = context.Queue(), context.Event()
-    workers = min(workers or cores(), len(experiments))
     failures: dict[Path, Exception] = {}
     interrupted = False
+    size = min(workers, len(experiments))
     with (
         _Bars(experiments) as bars,
-        ProcessPoolExecutor(workers, context, initializer=_prepare, initargs=(messages, stop)) as pool,
+        ProcessPoolExecutor(size, context, initializer=_prepare, initargs=(messages, stop)) as pool,
     ):
+        # Processes that start while it is ignored ignore Ctrl-C from their first moment.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         folders = {pool.submit(_perform, one, out / one.folder()): out / one.folder() for one in experiments}
+        signal.signal(signal.SIGINT, handler)
         try:
             _watch(list(folders), messages, bars)
         except KeyboardInterrupt:
@@ -97,10 +106,9 @@ _stop: Any = None
 
 
 def _prepare(messages: Any, stop: Any) -> None:
-    """Once in each process: its end of the line, one thread, and Ctrl-C left to the parent."""
-    global _messages, _stop  # noqa: PLW0603
+    """Once in each process: its end of the line, and one thread."""
+    global _messages, _stop
     _messages, _stop = messages, stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 

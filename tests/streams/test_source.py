@@ -102,7 +102,7 @@ def test_damaged_content_is_never_taken(folder, caplog):
 
 
 def test_offline_one_line_says_what_to_put_where(folder):
-    with pytest.raises(InputError, match=f"toy could not be fetched: put toy/file into {folder}, or set EVERLEARN_DATA"):
+    with pytest.raises(InputError, match=f"toy could not be fetched: put toy/file into {folder}, or set EVERLEARN_"):
         a_set(failing(), failing()).load()
 
 

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -18,7 +19,7 @@ _INK = "#0a0b0c"
 _COLOURS = ("#2f7ed8", "#e0672a", "#1c9a6c", "#c050a8", "#b58a12", "#7a6ae0", "#d64550")
 _TASKS = LinearSegmentedColormap.from_list("tasks", ["#2f7ed8", "#1c9a6c", "#b58a12", "#e0672a", "#d64550"])
 
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,
@@ -44,7 +45,8 @@ def seen_so_far(results: Sequence[Result]) -> str:
             means = np.array([[point[:n].mean() for point, n in zip(run, started, strict=True)] for run in values])
             axes.plot(examples, 100 * means.mean(0), color=colour, label=_label(result), linewidth=1.8)
             if len(means) > 1:
-                axes.fill_between(examples, 100 * means.min(0), 100 * means.max(0), color=colour, alpha=0.2, linewidth=0)
+                low, high = 100 * means.min(0), 100 * means.max(0)
+                axes.fill_between(examples, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.set_ylabel("accuracy on tasks seen so far, %")
         axes.legend(loc="lower right")
         return _svg(figure, "Mean accuracy on the tasks seen so far, over the stream")

@@ -18,7 +18,7 @@ PAGE = Template("""<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>everlearn report</title>
 <style>
-  :root { color-scheme: light dark; --ink: #1c2024; --soft: #5d6670; --line: #d9dee3; --paper: #ffffff; --wash: #f3f5f7; }
+  :root { color-scheme: light dark; --ink: #1c2024; --soft: #5d6670; --line: #d9dee3; --paper: #fff; --wash: #f3f5f7; }
   @media (prefers-color-scheme: dark) {
     :root { --ink: #e6e9ec; --soft: #9aa4ae; --line: #333a41; --paper: #14171a; --wash: #1d2125; }
   }
@@ -27,7 +27,8 @@ PAGE = Template("""<!doctype html>
   h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .25rem; }
   p { margin: .25rem 0 1rem; color: var(--soft); max-width: 46rem; }
   .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; }
-  table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; white-space: nowrap; font-size: .85rem; }
+  table { border-collapse: collapse; width: 100%; white-space: nowrap; font-size: .85rem;
+          font-variant-numeric: tabular-nums; }
   th, td { padding: .35rem .5rem; text-align: right; } th:first-child, td:first-child { text-align: left; }
   thead { background: var(--wash); } tbody tr { border-top: 1px solid var(--line); }
   .theirs { color: var(--soft); border-left: 1px solid var(--line); } .theirs ~ td { color: var(--soft); }
@@ -83,7 +84,7 @@ def write_page(results: Sequence[Result], path: Path) -> None:
 
 def _section(results: Sequence[Result]) -> str:
     return SECTION.substitute(
-        title=escape(f"MNIST {results[0].stream}" if results[0].config["stream"]["data"] == "mnist" else results[0].stream),
+        title=escape(f"{results[0].stream} of {results[0].config['stream']['data']}"),
         caption=escape(caption(results)).replace("\n", "<br>"),
         theirs=paper_heading(results),
         headings="".join(f"<th{_class(i)}>{heading}</th>" for i, heading in enumerate(HEADINGS)),

@@ -31,8 +31,9 @@ class Interval:
 def interval(values: Sequence[float]) -> Interval:
     """The mean and its confidence interval.
 
-    >>> interval([1.0, 2.0, 3.0])
-    Interval(mean=2.0, half=2.484137711791909)
+    >>> one = interval([1.0, 2.0, 3.0])
+    >>> one.mean, round(one.half, 4)
+    (2.0, 2.4841)
     """
     if len(values) < 2:
         return Interval(fmean(values), None)

@@ -71,8 +71,8 @@ def by_stream(results: Sequence[Result]) -> list[list[Result]]:
     """Results that may stand in one table: of one stream and length."""
     groups: dict[tuple, list[Result]] = {}
     for result in results:
-        stream = result.config["stream"]
-        groups.setdefault((result.stream, *(value for key, value in stream.items() if key != "seed")), []).append(result)
+        key = tuple(value for name, value in result.config["stream"].items() if name != "seed")
+        groups.setdefault(key, []).append(result)
     return list(groups.values())
 
 

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -90,7 +90,7 @@ def mnist_from_pickle(content: bytes) -> Mapping[str, bytes]:
 class _Arrays(pickle.Unpickler):
     """Admits what an array's pickle names, and nothing else."""
 
-    admitted = {
+    admitted: ClassVar = {
         ("numpy", "ndarray"): np.ndarray,
         ("numpy", "dtype"): np.dtype,
         ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
@@ -123,7 +123,7 @@ def pack_omniglot(archives: list[bytes]) -> bytes:
         Unreachable: Pillow, which reads the images, is not installed.
     """
     try:
-        from PIL import Image
+        from PIL import Image  # noqa: PLC0415
     except ImportError:
         raise Unreachable("reading its images needs Pillow: pip install everlearn[data]") from None
     packed, alphabet, character, drawer, split = [], [], [], [], []

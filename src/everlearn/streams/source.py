@@ -104,7 +104,7 @@ class DataSet:
             return content
         names = ", ".join(self.files)
         raise InputError(
-            f"{self.name} could not be fetched: put {names} into {home}, or set EVERLEARN_DATA to a folder that has them"
+            f"{self.name} could not be fetched: put {names} into {home}, or set EVERLEARN_DATA to where they are"
         )
 
     def _check(self, content: Mapping[str, bytes]) -> None:

@@ -1,0 +1,32 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check docs clean
+
+# Experience replay, online learning and MER side by side on real MNIST, and a report.
+run: .venv/cli
+	$(BIN)/everlearn paper --examples 100 --seeds 3 --out runs
+
+test: .venv/dev
+	$(BIN)/python -m pytest -n auto
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ty check src
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_structure.py
+
+docs: .venv/dev
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# Versions are those of pins.txt. `make run` installs what it needs; the rest is for developers.
+.venv/cli .venv/dev: pyproject.toml pins.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --constraint pins.txt --editable '.[$(@F)]'
+	touch $@
+
+clean:
+	rm -rf .venv docs/_build

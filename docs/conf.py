@@ -1,0 +1,21 @@
+"""Sphinx: Markdown pages, and the reference from the docstrings."""
+
+import importlib.metadata
+
+project = "everlearn"
+author = "The everlearn authors"
+release = importlib.metadata.version("everlearn")
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+html_theme = "pydata_sphinx_theme"
+html_theme_options = {"show_toc_level": 2, "navbar_align": "left"}
+html_title = "everlearn"
+html_show_copyright = False
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_preserve_defaults = True
+add_module_names = False
+napoleon_google_docstring = True

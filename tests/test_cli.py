@@ -1,0 +1,101 @@
+"""The command as a newcomer meets it: help, tables, and errors of one line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from everlearn.cli import main
+
+
+def everlearn(*args, **env):
+    return subprocess.run([sys.executable, "-m", "everlearn", *args], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two methods on a short stream, run by the command."""
+    out = tmp_path_factory.mktemp("runs")
+    size = ["--examples", "2", "--tasks", "2", "--hidden", "8", "--seeds", "2", "--out", str(out)]
+    assert main(["run", "rotations", "mer", *size]) == 0
+    assert main(["run", "rotations", "online", *size, "--lr", "0.01"]) == 0
+    return out
+
+
+def test_run_records_and_shows_a_table(runs, capsys):
+    assert len(list(runs.glob("rotations-mer-200-*/record.jsonl"))) == 2
+    size = ["--examples", "2", "--tasks", "2", "--hidden", "8", "--seeds", "2", "--out", str(runs)]
+    before = {path: path.read_bytes() for path in runs.rglob("record.jsonl")}
+    assert main(["run", "rotations", "mer", *size]) == 0
+    assert {path: path.read_bytes() for path in runs.rglob("record.jsonl")} == before
+    shown = capsys.readouterr().out
+    assert "mer     200     2 " in shown
+    assert "the paper, at full size" in shown
+    assert "77.42 ± 0.78" in shown
+
+
+def test_report(runs, tmp_path, capsys):
+    assert main(["report", str(runs), "-o", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<svg ") == 3
+    assert str(tmp_path / "page.html") in capsys.readouterr().out
+
+
+def test_every_field_of_a_method_is_a_flag_with_its_doc_line():
+    text = " ".join(everlearn("run", "rotations", "mer-current", "--help").stdout.replace("│", " ").split())
+    for flag in ("--boost", "--replayed", "--gamma", "--memory", "--seeds", "--examples", "--lr"):
+        assert flag in text
+    assert "How many times the learning rate the new row's step takes" in text
+
+
+def test_list_names_everything(capsys):
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    for name in ("rotations", "many-permutations", "mer-big", "task-er", "reptile", "fashion-mnist", "omniglot"):
+        assert name in shown
+
+
+def test_data(capsys):
+    assert main(["data", "get", "mnist"]) == 0
+    assert "train_images   uint8 (60000, 28, 28)" in capsys.readouterr().out
+    assert main(["data", "list"]) == 0
+    assert "mnist          here" in capsys.readouterr().out
+    assert main(["data", "where"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["run", "rotations", "mer", "--memory", "-5"], "memory must be at least 1, not -5"),
+        (["run", "rotations", "mer", "--memory", "many"], "--memory"),
+        (["run", "rotations", "mer", "--batches", "0"], "batches must be at least 1, not 0"),
+        (["run", "rotation", "mer"], "rotations, permutations, many-permutations"),
+        (["run", "rotations", "mre"], "er, mer, mer-big"),
+        (["run", "rotations", "mer", "--seeds", "0"], "seeds must be at least 1"),
+        (["run", "rotations", "mer", "--data", "mnits"], "no data set 'mnits'"),
+        (["run", "rotations", "mer", "--data", "omniglot"], "data must be mnist or fashion-mnist"),
+        (["run", "rotations", "mer", "--lr", "nan"], "lr must be above 0"),
+        (["run", "rotations", "mer", "--hidden", "0"], "widths"),
+        (["run", "rotations", "mer", "--workers", "0"], "workers must be at least 1"),
+        (["paper", "--memory", "300"], "the paper has no rotations with a memory of 300; it has: rotations at 5120"),
+        (["paper", "--methods", "mre"], "the paper has no setting for mre; it has: online, er"),
+        (["report", "nowhere"], "there is no nowhere"),
+        (["report", "tests"], "no finished run at or below tests"),
+        (["data", "get", "mnits"], "no data set 'mnits'; there are: mnist"),
+    ],
+)
+def test_bad_input_gets_an_error_that_names_it_and_no_traceback(tmp_path, args, message):
+    if args[0] in ("run", "paper"):
+        args = [*args, "--out", str(tmp_path)]
+    done = everlearn(*args)
+    assert done.returncode in (1, 2)
+    assert message in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = everlearn("run", "rotations", "online", "--examples", "1", "--out", str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert "file" in done.stderr
+    assert "Traceback" not in done.stderr

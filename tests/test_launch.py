@@ -1,0 +1,65 @@
+"""Many runs at once: all cores, one failure apart, Ctrl-C, nothing repeated."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+import everlearn as el
+from everlearn.experiment import Experiment
+from everlearn.launch import launch
+from everlearn.record import Record
+
+TOY = Experiment(el.Rotations(tasks=2, examples=4), el.Online(), memory=10, hidden=(8,))
+
+
+def test_runs_go_on_when_one_fails(tmp_path, capsys):
+    runs = [TOY, replace(TOY, lr=1e30), replace(TOY, seed=1)]
+    outcome = launch(runs, tmp_path)
+    assert list(outcome.failures) == [tmp_path / runs[1].folder()]
+    assert isinstance(outcome.failures[tmp_path / runs[1].folder()], el.Diverged)
+    assert not outcome.interrupted
+    for one in (runs[0], runs[2]):
+        assert list(Record(tmp_path / one.folder()).lines())[-1]["event"] == "finished"
+    assert "2/3 runs" in capsys.readouterr().err
+
+
+def test_several_processes_give_what_one_gives(tmp_path):
+    runs = [replace(TOY, seed=seed) for seed in range(2)]
+    launch(runs, tmp_path / "two", workers=2)
+    for one in runs:
+        list(one.perform(tmp_path / "one" / one.folder()))
+        records = [Record(tmp_path / place / one.folder()) for place in ("two", "one")]
+        two, alone = ([line.get("accuracy") for line in record.lines()] for record in records)
+        assert two == alone
+
+
+@pytest.mark.parametrize("wait", [0.5, None], ids=["while starting", "while learning"])
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path, wait):
+    command = [
+        sys.executable, "-m", "everlearn", "run", "rotations", "mer", "--tasks", "3", "--examples", "60",
+        "--seeds", "2", "--out", str(tmp_path), "--hidden", "8",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    if wait is None:
+        started = time.monotonic()
+        while not any(tmp_path.rglob("checkpoint.safetensors")) and time.monotonic() - started < 120:
+            time.sleep(0.05)
+    else:
+        time.sleep(wait)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT)
+    if wait is None:
+        assert "stopped; what was done is kept" in errors
+        assert "Traceback" not in errors
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    for seed in range(2):
+        record = next(tmp_path.glob(f"*seed{seed}"))
+        done = [line["task"] for line in Record(record).lines() if line["event"] == "taskdone"]
+        assert done == [0, 1, 2]
