@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from hypothesis import settings
 
 import everlearn as el
 
 torch.set_num_threads(1)
+settings.register_profile("everlearn", deadline=None, derandomize=True)
+settings.load_profile("everlearn")
 
 
 @pytest.fixture

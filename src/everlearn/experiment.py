@@ -2,10 +2,10 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 import torch
@@ -125,7 +125,7 @@ class Experiment:
                 position = {"done": event.task + 1, "seen": event.seen, "record": record.sync()}
                 checkpoint.save({"learner": learner.state_dict(), "position": position}, folder / CHECKPOINT)
             yield event
-        record.append({"event": "finished", "peak_rss_mb": getrusage(RUSAGE_SELF).ru_maxrss // 1024})
+        record.append({"event": "finished", "peak_rss_mb": _peak_rss()})
 
     def _go_on(self, record: Record, learner: Learner) -> tuple[int, int]:
         """Bring the record and the learner back to the last finished task: tasks done, examples seen."""
@@ -138,6 +138,16 @@ class Experiment:
         position = state["position"]
         record.cut(position["record"])
         return position["done"], position["seen"]
+
+
+def _peak_rss() -> int | None:
+    """The most memory that this process has held, in MiB; None where the system does not tell."""
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
 
 
 def _named(part: Any) -> dict[str, Any]:

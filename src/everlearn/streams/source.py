@@ -14,7 +14,7 @@ from gzip import BadGzipFile, decompress
 from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import numpy as np
@@ -97,7 +97,7 @@ class DataSet:
                 content = route.fetch()
                 self._check(content)
             except Unreachable as error:
-                log.warning("%s: %s is no way now: %s", self.name, route.name, error)
+                log.warning("%s: nothing from %s: %s; trying the next way", self.name, route.name, error)
                 continue
             for file, data in content.items():
                 write_whole(home / file, data)
@@ -186,7 +186,8 @@ def download(address: str) -> bytes:
             with error:
                 failure.append(str(error))
         except (OSError, HTTPException) as error:
-            failure.append(str(error) or type(error).__name__)
+            reason = error.reason if isinstance(error, URLError) else error
+            failure.append(str(reason) or type(reason).__name__)
 
     # Name look-ups heed no time limit, so that the wait is kept outside.
     worker = Thread(target=fetch, daemon=True)
