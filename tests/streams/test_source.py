@@ -69,7 +69,8 @@ def giving(content=CONTENT):
 
 def test_routes_are_tried_in_order_and_one_line_says_so(folder, caplog):
     assert a_set(failing("no answer"), giving()).load()["bytes"] == CONTENT
-    assert [record.message for record in caplog.records] == ["toy: nothing from nowhere: no answer; trying the next way"]
+    lines = [record.message for record in caplog.records]
+    assert lines == ["toy: nothing from nowhere: no answer; trying the next way"]
     assert (folder / "toy/file").read_bytes() == CONTENT
     assert list(folder.rglob("*.part")) == []
 
