@@ -81,6 +81,15 @@ def test_what_is_finished_is_not_run_again(unbroken):
     assert (folder / "record.jsonl").read_bytes() == before
 
 
+def test_two_processes_do_not_write_one_record(tmp_path):
+    first = TOY.perform(tmp_path)
+    next(first)
+    with pytest.raises(el.InputError, match="another process is running"):
+        next(TOY.perform(tmp_path))
+    first.close()
+    assert len(list(TOY.perform(tmp_path))) > 18
+
+
 def test_a_folder_of_other_settings_is_refused(unbroken):
     with pytest.raises(el.InputError, match="holds a run of other settings"):
         list(replace(TOY, lr=0.02).perform(unbroken[0]))

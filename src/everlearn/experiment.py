@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from everlearn import checkpoint
 from everlearn.learner import Learner
@@ -103,9 +104,17 @@ class Experiment:
             The events, as `run` does.
 
         Raises:
-            InputError: the folder holds a run of other settings.
+            InputError: the folder holds a run of other settings, or another process is running there.
             OSError: the disk is full; the record is whole up to the last event.
         """
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / "lock", timeout=0):
+                yield from self._perform(folder)
+        except Timeout:
+            raise InputError(f"another process is running {folder} just now") from None
+
+    def _perform(self, folder: Path) -> Iterator[Event]:
         record, learner = Record(folder), self.learner()
         lines = list(record.lines())
         done = seen = 0

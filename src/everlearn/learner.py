@@ -208,7 +208,7 @@ class Learner:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "memory": None if self._memory is None else self._memory.state_dict(),
-            "method": self.state,
+            "method": dict(self.state),
             "steps": self.steps,
             "generator": self.generator.get_state(),
             "torch": torch.get_rng_state(),
@@ -220,7 +220,7 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         if state["memory"] is not None:
             self.memory.load_state_dict(state["memory"])
-        self.state = state["method"]
+        self.state = dict(state["method"])
         self.steps = state["steps"]
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch"])
