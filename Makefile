@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 # Experience replay, online learning and MER side by side on real MNIST, and a report.
 run: .venv/cli
-	$(BIN)/everlearn paper --examples 100 --seeds 3 --out runs
+	$(BIN)/everlearn paper --examples 60 --seeds 3 --out runs
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n auto
