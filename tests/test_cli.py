@@ -30,7 +30,7 @@ def test_run_records_and_shows_a_table(runs, capsys):
     assert {path: path.read_bytes() for path in runs.rglob("record.jsonl")} == before
     shown = capsys.readouterr().out
     assert "mer     200     2 " in shown
-    assert "the paper, at full size" in shown
+    assert "the paper, full size" in shown
     assert "77.42 ± 0.78" in shown
 
 
@@ -72,7 +72,7 @@ def test_data(capsys):
         (["run", "rotation", "mer"], "rotations, permutations, many-permutations"),
         (["run", "rotations", "mre"], "er, mer, mer-big"),
         (["run", "rotations", "mer", "--seeds", "0"], "seeds must be at least 1"),
-        (["run", "rotations", "mer", "--data", "mnits"], "no data set 'mnits'"),
+        (["run", "rotations", "mer", "--data", "mnits"], "data must be mnist or fashion-mnist, not 'mnits'"),
         (["run", "rotations", "mer", "--data", "omniglot"], "data must be mnist or fashion-mnist"),
         (["run", "rotations", "mer", "--lr", "nan"], "lr must be above 0"),
         (["run", "rotations", "mer", "--hidden", "0"], "widths"),

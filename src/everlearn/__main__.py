@@ -12,6 +12,8 @@ def main() -> None:
             raise
         print(f"the everlearn command needs {error.name}: pip install 'everlearn[cli]'", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     raise SystemExit(cli.main())
 
 

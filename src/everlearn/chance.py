@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from everlearn.types import InputError
+
 
 def generator(seed: int, purpose: str) -> torch.Generator:
     """A CPU generator for one purpose.
@@ -14,11 +16,16 @@ def generator(seed: int, purpose: str) -> torch.Generator:
         seed: any non-negative integer.
         purpose: who draws, such as ``"reservoir"``.
 
+    Raises:
+        InputError: the seed is negative.
+
     >>> first = torch.rand(2, generator=generator(0, "reservoir"))
     >>> bool((first == torch.rand(2, generator=generator(0, "reservoir"))).all())
     True
     >>> bool((first == torch.rand(2, generator=generator(0, "weights"))).any())
     False
     """
+    if seed < 0:
+        raise InputError(f"seed must be at least 0, not {seed}")
     word = np.random.SeedSequence([seed, *purpose.encode()]).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(word[0]))

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,7 +52,7 @@ class Run:
     """Widths of the hidden layers."""
     seeds: int = 1
     """How many seeds, from the stream's --seed on."""
-    evaluation: Evaluation = field(default_factory=Evaluation)
+    evaluation: Evaluation = field(default_factory=lambda: Evaluation(every=500))
     out: Out = Path("runs")
     """Folder for the records; what is recorded there is not run again, what was cut short goes on."""
     workers: int | None = None
@@ -105,8 +106,8 @@ class Report:
 
     def __call__(self) -> int:
         results = read_results(self.runs)
-        print(text_table(results))
         write_page(results, self.out)
+        print(text_table(results))
         print(f"\nreport: {self.out.resolve()}")
         return 0
 
@@ -196,10 +197,11 @@ def _launch(experiments: Sequence[Experiment], out: Path, workers: int | None, r
     done = [out / one.folder() for one in experiments if out / one.folder() not in outcome.failures]
     if done:
         results = read_results(done)
+        if report is not None:
+            write_page(results, report)
         print(text_table(results))
         print(f"\nrecords: {out.resolve()}")
         if report is not None:
-            write_page(results, report)
             print(f"report: {report.resolve()}")
     return 1 if outcome.failures else 0
 
@@ -218,6 +220,9 @@ def main(args: Sequence[str] | None = None) -> int:
         tyro.conf.CascadeSubcommandArgs,
         tyro.conf.HelptextFromCommentsOff,
     )
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # A terminal without Unicode shows a mark instead.
+            stream.reconfigure(errors="replace")
     try:
         command: Callable[[], int] = tyro.cli(
             Command,

@@ -23,6 +23,7 @@ from everlearn.streams import Permutations, Rotations
 from everlearn.types import InputError, Method
 
 CHECKPOINT = "checkpoint.safetensors"
+"""After each task; `Learner.load` reads it too."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class Experiment:
         lines = list(record.lines())
         done = seen = 0
         if not lines:
+            (folder / CHECKPOINT).unlink(missing_ok=True)
             record.start(self.config())
         elif lines[0]["config"] != self.config():
             raise InputError(f"{folder} holds a run of other settings; name another folder with --out")
@@ -132,7 +134,7 @@ class Experiment:
                 record.append({"event": type(event).__name__.lower(), **asdict(event)})
             if isinstance(event, TaskDone):
                 position = {"done": event.task + 1, "seen": event.seen, "record": record.sync()}
-                checkpoint.save({"learner": learner.state_dict(), "position": position}, folder / CHECKPOINT)
+                checkpoint.save(learner.state_dict() | {"position": position}, folder / CHECKPOINT)
             yield event
         record.append({"event": "finished", "peak_rss_mb": _peak_rss()})
 
@@ -143,8 +145,10 @@ class Experiment:
             record.cut_to_header()
             return 0, 0
         state = checkpoint.load(saved)
-        learner.load_state_dict(state["learner"])
         position = state["position"]
+        if record.path.stat().st_size < position["record"]:
+            raise InputError(f"{record.path} is shorter than when {saved.name} was written: remove {record.folder}")
+        learner.load_state_dict(state)
         record.cut(position["record"])
         return position["done"], position["seen"]
 

@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
+from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -62,6 +63,7 @@ def launch(experiments: Sequence[Experiment], out: Path, workers: int | None = N
     """
     workers = cores() if workers is None else workers
     at_least(1, workers=workers)
+    experiments = list(dict.fromkeys(experiments))
     context = multiprocessing.get_context("spawn")
     messages, stop = context.Queue(), context.Event()
     failures: dict[Path, Exception] = {}
@@ -106,10 +108,18 @@ _stop: Any = None
 
 
 def _prepare(messages: Any, stop: Any) -> None:
-    """Once in each process: its end of the line, and one thread."""
+    """Once in each process: its end of the line, one thread, and no life after the parent's."""
     global _messages, _stop
     _messages, _stop = messages, stop
     torch.set_num_threads(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _perform(experiment: Experiment, folder: Path) -> None:

@@ -1,12 +1,14 @@
 """The learner: a model, its optimizer and loss, a memory, and the method that joins them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from copy import deepcopy
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from everlearn import checkpoint, weights
 from everlearn.batches import as_batch, check_finite, count, move, rows
@@ -21,13 +23,24 @@ def call_on_x(model: nn.Module, batch: Batch) -> Tensor:
     return model(column(batch, "x", "the default forward"))
 
 
+@contextmanager
+def _told_with(batch: Batch) -> Generator[None]:
+    """Whatever goes wrong within is told with what the batch was."""
+    try:
+        yield
+    except Exception as error:
+        columns = (f"{name} {tuple(values.shape)} {values.dtype}" for name, values in batch.items())
+        error.add_note(f"The batch was: {', '.join(columns)}")
+        raise
+
+
 class Learner:
     """Keeps a model learning from a stream.
 
     Args:
         model: any module. Frozen parameters stay, tied ones move once.
-        optimizer: any optimizer over the model's parameters. A Reptile step moves the
-            parameters, not the optimizer's state: see the guide on optimizers.
+        optimizer: any optimizer over the model's parameters whose step needs no closure. A Reptile
+            step moves the parameters, not the optimizer's state: see the guide on optimizers.
         loss: `loss(output, batch) -> (rows,)` such as `cross_entropy`, or a torch loss module
             with `reduction="none"`, which is given column `y`.
         memory: a `Memory` such as `Reservoir(500)`, for methods that replay.
@@ -67,7 +80,7 @@ class Learner:
         self.loss = as_loss(loss)
         self.method = method
         self.forward = forward
-        self.generator: Generator = generator(seed, "method")
+        self.generator = generator(seed, "method")
         self.state: dict[str, Any] = {}
         self.steps = 0
         self._memory = memory
@@ -101,13 +114,15 @@ class Learner:
             The mean loss of these rows before the first step on each: no gradient, 0 dimensions.
 
         Raises:
-            InputError: the batch is ragged, empty, lacks a column or holds NaN or infinity; nothing
-                is learned from it.
+            InputError: the batch is ragged, empty, lacks a column or holds NaN or infinity: nothing is
+                learned from it. Or the loss refuses a row, such as a label out of range: methods
+                that step row by row have learned the rows before it.
             Diverged: a loss became infinite or NaN; the weights are as before that step.
         """
         batch = as_batch(batch)
         check_finite(batch)
-        return self.method(self, batch).mean()
+        with _told_with(batch):
+            return self.method(self, batch).mean()
 
     @torch.no_grad()
     def predict(self, batch: Any) -> Any:
@@ -200,27 +215,32 @@ class Learner:
         weights.move_from(self.model, before, rate)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a resumed run needs: weights, optimizer, memory, method, counters, generators.
+        """A copy of all that a resumed run needs: weights, optimizer, memory, method, counters, generators.
 
         With torch's global generator, from which dropout draws.
         """
         return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "model": deepcopy(self.model.state_dict()),
+            "optimizer": {"name": type(self.optimizer).__name__, **deepcopy(self.optimizer.state_dict())},
             "memory": None if self._memory is None else self._memory.state_dict(),
-            "method": dict(self.state),
+            "method": deepcopy(self.state),
             "steps": self.steps,
             "generator": self.generator.get_state(),
             "torch": torch.get_rng_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the learner that `state` was taken from; torch's global generator is set too."""
+        """Become the learner that `state` was taken from; torch's global generator is set too.
+
+        Raises:
+            InputError: the state is of another model, optimizer or memory; nothing was changed.
+        """
+        self._check_state(state)
+        if self._memory is not None:
+            self._memory.load_state_dict(state["memory"])
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if state["memory"] is not None:
-            self.memory.load_state_dict(state["memory"])
-        self.state = dict(state["method"])
+        self.optimizer.load_state_dict(deepcopy({k: v for k, v in state["optimizer"].items() if k != "name"}))
+        self.state = deepcopy(state["method"])
         self.steps = state["steps"]
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch"])
@@ -230,16 +250,39 @@ class Learner:
 
         Args:
             path: such as ``"learner.safetensors"``.
+
+        Raises:
+            Diverged: a weight is infinite or NaN; the file is as it was.
+            OSError: the disk is full; the file is as it was.
         """
+        for name, parameter in self.model.named_parameters():
+            if not parameter.isfinite().all():
+                raise Diverged(f"{name} holds NaN or infinity: it was not saved over {path}")
         checkpoint.save(self.state_dict(), path)
 
     def load(self, path: str | Path) -> None:
         """Become the learner that was saved at `path`. Nothing is unpickled.
 
         Raises:
-            InputError: there is no such file, or it is not a checkpoint of this kind.
+            InputError: there is no such file, it is not whole, or it is of another model, optimizer or
+                memory; nothing was changed.
         """
         self.load_state_dict(checkpoint.load(path))
+
+    def _check_state(self, state: dict[str, Any]) -> None:
+        if not {"model", "optimizer", "memory", "method", "steps", "generator", "torch"} <= state.keys():
+            raise InputError("this is not the state of a learner")
+        saved, own = state["model"], self.model.state_dict()
+        for name in sorted(saved.keys() | own.keys()):
+            shapes = [tuple(one[name].shape) if name in one else "nothing" for one in (saved, own)]
+            if shapes[0] != shapes[1]:
+                raise InputError(f"the saved model is another: its {name} is {shapes[0]}, here it is {shapes[1]}")
+        optimizer = type(self.optimizer).__name__
+        if state["optimizer"]["name"] != optimizer:
+            raise InputError(f"the saved optimizer is {state['optimizer']['name']}, this one {optimizer}")
+        if (state["memory"] is None) != (self._memory is None):
+            held = "no memory" if state["memory"] is None else "a memory"
+            raise InputError(f"the saved learner has {held}, unlike this one")
 
     def _check_optimizer(self) -> None:
         trainable = {id(p) for p in self.model.parameters() if p.requires_grad}

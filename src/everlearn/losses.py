@@ -17,12 +17,20 @@ def cross_entropy(output: Tensor, batch: Batch) -> Tensor:
         (rows,) in nats; the mean over further dimensions, where there are any.
 
     Raises:
-        InputError: a label is out of range or not an integer.
+        InputError: a label is out of range or not an integer, or the shapes don't fit.
 
     >>> cross_entropy(torch.zeros(1, 4), {"y": torch.tensor([2])})
     tensor([1.3863])
     """
     labels = column(batch, "y", "cross_entropy")
+    if not isinstance(output, Tensor) or output.ndim < 2:
+        given = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+        raise InputError(f"cross_entropy needs logits (rows, classes, …), not {given}: pick them in forward=")
+    if labels.shape != output.shape[:1] + output.shape[2:]:
+        raise InputError(
+            f"cross_entropy needs one label in column 'y' for each of {tuple(output.shape[:1] + output.shape[2:])}, "
+            f"not {tuple(labels.shape)}"
+        )
     if labels.is_floating_point():
         raise InputError(f"cross_entropy needs integer labels in column 'y', not {labels.dtype}")
     classes = output.shape[1]

@@ -24,7 +24,7 @@ class Evaluation:
     matrix: Literal["final", "tasks"] = "final"
     """Cells of the accuracy matrix: "final" has those that RA, LA, BTI and FTI need; "tasks" has all."""
     every: int = 0
-    """Examples from one point of the accuracy curves to the next; 0 draws none."""
+    """Examples from one point of the accuracy curves to the next, tasks' ends too; 0 draws none."""
     rows: int = 1000
     """Test rows of each task at a point of the curves, evenly spaced in its test set; the matrix takes all."""
 
@@ -147,6 +147,8 @@ def _task(tally: "_Tally", stream: Stream, task: int) -> Iterator[Event]:
         yield tally.learn(batch, task)
         if every and tally.seen // every > before // every:
             yield tally.curve(stream)
+    if every and tally.seen % every:
+        yield tally.curve(stream)
     yield tally.test(stream, task + 1)
     yield tally.done(task)
 

@@ -12,8 +12,8 @@ from torch import Generator, Tensor, nn
 Batch = Mapping[str, Tensor]
 """Column name to tensor; all columns share their first dimension, the rows."""
 
-Point = tuple[Tensor, ...]
-"""A copy of a model's trainable parameters: one place in weight space."""
+Point = dict[str, Tensor]
+"""A copy of a model's trainable parameters by name: one place in weight space."""
 
 
 class InputError(ValueError):

@@ -75,7 +75,7 @@ def test_the_table_shows_ours_beside_the_papers_and_marks_a_shorter_stream(recor
         "20", "4.0", "s", "77.42", "±", "0.78", "83.02", "±", "0.23", "-5.60", "±", "0.70",
     ]  # fmt: skip
     assert lines[4].split()[:4] == ["online", "–", "1", "45.00"]
-    assert "the paper, at full size" in lines[0]
+    assert "the paper, full size" in lines[0]
     assert "a mark to see, not to compare with" in lines[-1]
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from everlearn.report.results import Result
+from everlearn.report.results import Result, names
 
 # Drawn in this colour, then replaced by the page's own: the figures follow light and dark.
 _INK = "#0a0b0c"
@@ -38,12 +38,12 @@ def seen_so_far(results: Sequence[Result]) -> str:
     """The mean accuracy on the tasks seen so far, one line a result, with its range over seeds."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(6.4, 3.4)
-        for result, colour in zip(results, _cycle(len(results)), strict=True):
+        for result, name, colour in zip(results, names(results), _cycle(len(results)), strict=True):
             examples, values = _over_seeds(result)
             per_task = result.config["stream"]["examples"]
             started = np.clip(np.ceil(examples / per_task), 1, values.shape[2]).astype(int)
             means = np.array([[point[:n].mean() for point, n in zip(run, started, strict=True)] for run in values])
-            axes.plot(examples, 100 * means.mean(0), color=colour, label=_label(result), linewidth=1.8)
+            axes.plot(examples, 100 * means.mean(0), color=colour, label=name, linewidth=1.8)
             if len(means) > 1:
                 low, high = 100 * means.min(0), 100 * means.max(0)
                 axes.fill_between(examples, low, high, color=colour, alpha=0.2, linewidth=0)
@@ -52,7 +52,7 @@ def seen_so_far(results: Sequence[Result]) -> str:
         return _svg(figure, "Mean accuracy on the tasks seen so far, over the stream")
 
 
-def every_task(result: Result) -> str:
+def every_task(result: Result, name: str) -> str:
     """The accuracy of every task over the stream, mean over seeds, from first (blue) to last (red)."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(4.6, 3.0)
@@ -61,8 +61,8 @@ def every_task(result: Result) -> str:
         for task in range(tasks):
             axes.plot(examples, 100 * values[:, :, task].mean(0), color=_TASKS(task / max(1, tasks - 1)), linewidth=1.1)
         axes.set_ylabel("accuracy, %")
-        axes.set_title(_label(result), loc="left", fontsize=11)
-        return _svg(figure, f"Accuracy of every task over the stream, {_label(result)}")
+        axes.set_title(name, loc="left", fontsize=11)
+        return _svg(figure, f"Accuracy of every task over the stream, {name}")
 
 
 def _axes(width: float, height: float) -> tuple[Figure, Axes]:
@@ -78,11 +78,6 @@ def _over_seeds(result: Result) -> tuple[np.ndarray, np.ndarray]:
     """Examples seen (points,) and accuracies (runs, points, tasks)."""
     curves = [run.curves for run in result.runs]
     return curves[0][0], np.stack([accuracy for _, accuracy in curves])
-
-
-def _label(result: Result) -> str:
-    memory = result.config["memory"]
-    return result.method if result.method in ("online", "reptile") else f"{result.method}, {memory:,} in memory"
 
 
 def _cycle(n: int) -> list[str]:

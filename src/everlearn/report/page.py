@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 
 from everlearn.report.figures import every_task, seen_so_far
-from everlearn.report.results import Result
+from everlearn.report.results import Result, names
 from everlearn.report.tables import HEADINGS, by_stream, caption, paper_heading, rows
 from everlearn.streams.source import write_whole
 
@@ -90,7 +90,9 @@ def _section(results: Sequence[Result]) -> str:
         headings="".join(f"<th{_class(i)}>{heading}</th>" for i, heading in enumerate(HEADINGS)),
         rows="\n".join(_html_row(row) for row in rows(results)),
         overview=seen_so_far(results),
-        tasks="\n".join(f"<figure>{every_task(result)}</figure>" for result in results),
+        tasks="\n".join(
+            f"<figure>{every_task(result, name)}</figure>" for result, name in zip(results, names(results), strict=True)
+        ),
         settings=escape("\n".join(_settings(result) for result in results)),
     )
 

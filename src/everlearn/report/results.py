@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from everlearn.presets import STREAMS, method_name, stream_name
+from everlearn.presets import method_name, paper, stream_name
 from everlearn.published import Published, published
 from everlearn.record import FILE, Record
 from everlearn.types import InputError
@@ -113,20 +113,39 @@ class Result:
         return [run.config["seed"] for run in self.runs]
 
     @property
-    def full_size(self) -> bool:
-        """Whether the stream is as long as the paper's."""
-        paper = STREAMS[self.stream]
-        ours = self.config["stream"]
-        return (ours["tasks"], ours["examples"], ours["data"]) == (paper.tasks, paper.examples, paper.data)
+    def as_in_paper(self) -> bool:
+        """Whether the stream and every setting are those that the paper chose."""
+        try:
+            theirs = paper(self.stream, self.method, self.config["memory"]).config()
+        except InputError:
+            return False
+        return _flat(theirs) == _flat(self.config)
 
     @property
-    def paper(self) -> Published | None:
+    def published(self) -> Published | None:
         """What the paper prints for this method and memory, at full size."""
         return published(self.stream, self.method, self.config["memory"])
 
     def measure(self, metric: Callable[[np.ndarray], float]) -> Interval:
         """A metric of the accuracy matrix, in percent."""
         return interval([100 * metric(run.matrix) for run in self.runs])
+
+
+def names(results: Sequence[Result]) -> list[str]:
+    """What to call each of some results of one stream: the method, and what tells it from its like."""
+    settings = [_flat(result.config) for result in results]
+    called = []
+    for result, own in zip(results, settings, strict=True):
+        like = [other for other in settings if other["name"] == own["name"]]
+        telling = [key for key in own if any(other[key] != own[key] for other in like)]
+        called.append(result.method + "".join(f", {key} {own[key]}" for key in telling))
+    return called
+
+
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings that a result may depend on: not the seed, not what is tested when."""
+    own = {name: config[name] for name in ("memory", "lr", "hidden")}
+    return {name: value for name, value in (config["stream"] | config["method"] | own).items() if name != "seed"}
 
 
 def read_results(places: Iterable[Path]) -> list[Result]:
@@ -141,13 +160,23 @@ def read_results(places: Iterable[Path]) -> list[Result]:
         if not place.exists():
             raise InputError(f"there is no {place}")
     for path in sorted({path for place in places for path in [place, *place.rglob(FILE)] if path.name == FILE}):
-        header, *events = Record(path.parent).lines()
-        run = Run(path.parent, header["config"], header["versions"], events)
-        if run.finished:
+        run = _read(path)
+        if run is not None and run.finished:
             groups.setdefault(_setting(run.config), []).append(run)
     if not groups:
         raise InputError(f"no finished run at or below {', '.join(map(str, places))}")
     return [Result(sorted(runs, key=lambda run: run.config["seed"])) for runs in groups.values()]
+
+
+def _read(path: Path) -> Run | None:
+    """A run from its record; None where nothing is recorded yet."""
+    lines = list(Record(path.parent).lines())
+    if not lines:
+        return None
+    try:
+        return Run(path.parent, lines[0]["config"], lines[0]["versions"], lines[1:])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} does not begin with a header: it is no record of everlearn's") from error
 
 
 def _setting(config: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from everlearn.metrics import backward_transfer, learning_accuracy, retained_accuracy
 from everlearn.published import Figure
-from everlearn.report.results import Interval, Result
+from everlearn.report.results import Interval, Result, names
 
 HEADINGS = ("method", "memory", "seeds", "RA", "LA", "BTI", "steps", "learning", "RA", "LA", "BTI")
 """The last three are the paper's."""
@@ -13,14 +13,14 @@ HEADINGS = ("method", "memory", "seeds", "RA", "LA", "BTI", "steps", "learning",
 def rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
     """One row a result, as in `HEADINGS`, best retained accuracy first."""
     ranked = sorted(results, key=lambda result: -result.measure(retained_accuracy).mean)
-    return [_row(result) for result in ranked]
+    return [_row(result, name) for result, name in zip(ranked, names(ranked), strict=True)]
 
 
-def _row(result: Result) -> tuple[str, ...]:
-    paper = result.paper
+def _row(result: Result, name: str) -> tuple[str, ...]:
+    paper = result.published
     seconds = sum(run.seconds for run in result.runs) / len(result.runs)
     return (
-        result.method,
+        name,
         "–" if result.method in ("online", "reptile") else f"{result.config['memory']:,}",
         str(len(result.runs)),
         _ours(result.measure(retained_accuracy)),
@@ -45,7 +45,11 @@ def _theirs(figure: Figure | None, *, signed: bool = False) -> str:
 
 def paper_heading(results: Sequence[Result]) -> str:
     """What the paper's columns are, for these results."""
-    return "the paper" if all(result.full_size for result in results) else "the paper, at full size"
+    return "the paper" if _as_in_paper(results) else "the paper, full size"
+
+
+def _as_in_paper(results: Sequence[Result]) -> bool:
+    return all(result.as_in_paper for result in results if result.published)
 
 
 def caption(results: Sequence[Result]) -> str:
@@ -57,8 +61,8 @@ def caption(results: Sequence[Result]) -> str:
         "RA: accuracy on all tasks at the end. LA: on each task right after it. BTI: RA − LA, below 0 is forgetting.",
         "The paper's ± is a standard deviation over 5 seeds (Riemer et al. 2019, Tables 1-3 and 6).",
     ]
-    if not all(result.full_size for result in results):
-        lines.append("The paper's stream is longer: its figures are a mark to see, not to compare with.")
+    if not _as_in_paper(results):
+        lines.append("The paper's are of its own full size and settings: a mark to see, not to compare with.")
     return "\n".join(lines)
 
 

@@ -75,9 +75,11 @@ def mnist_from_pickle(content: bytes) -> Mapping[str, bytes]:
     Raises:
         Unreachable: the pickle holds something else.
     """
-    (first, first_labels), (last, last_labels), (test, test_labels) = _Arrays(
-        io.BytesIO(content), encoding="latin1"
-    ).load()
+    try:
+        pairs = _Arrays(io.BytesIO(content), encoding="latin1").load()
+        (first, first_labels), (last, last_labels), (test, test_labels) = pairs
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError) as error:
+        raise Unreachable(f"its pickle is damaged: {error}") from error
     arrays = {
         "train_images": np.rint(np.concatenate([first, last]) * 256).reshape(-1, 28, 28),
         "train_labels": np.concatenate([first_labels, last_labels]),
@@ -109,7 +111,10 @@ OMNIGLOT_FILE = "omniglot_105_packed.npz"
 
 def _omniglot_address() -> Mapping[str, bytes]:
     archives = [download(f"{OMNIGLOT_ADDRESS}{name}.zip") for name in ("images_background", "images_evaluation")]
-    return {OMNIGLOT_FILE: pack_omniglot(archives)}
+    try:
+        return {OMNIGLOT_FILE: pack_omniglot(archives)}
+    except zipfile.BadZipFile as error:
+        raise Unreachable(str(error)) from error
 
 
 def pack_omniglot(archives: list[bytes]) -> bytes:

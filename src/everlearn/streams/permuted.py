@@ -9,7 +9,7 @@ from torch import Tensor
 
 from everlearn.chance import generator
 from everlearn.ranges import at_least
-from everlearn.streams.remapped import test_batch, train_batches
+from everlearn.streams.remapped import check_data, test_batch, train_batches
 from everlearn.types import Batch
 
 
@@ -37,6 +37,7 @@ class Permutations:
     def __post_init__(self) -> None:
         at_least(1, tasks=self.tasks, examples=self.examples, batch_size=self.batch_size)
         at_least(0, seed=self.seed)
+        check_data(self.data)
 
     def _pixels(self, task: int) -> Tensor:
         return torch.randperm(784, generator=generator(self.seed, f"permutation of task {task}"))

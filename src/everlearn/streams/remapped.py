@@ -3,17 +3,30 @@
 from collections.abc import Iterator
 from functools import cache
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from everlearn.streams.datasets import load
 from everlearn.types import Batch, InputError
 
+SETS = ("mnist", "fashion-mnist")
+
+
+def check_data(data: str) -> None:
+    """Refuse a data set that is not of 28 × 28 images in a training and a test set.
+
+    Raises:
+        InputError: naming those that are.
+    """
+    if data not in SETS:
+        raise InputError(f"data must be {' or '.join(SETS)}, not {data!r}")
+
 
 @cache
 def images(data: str) -> tuple[Tensor, Tensor]:
     """The training images, (rows, pixels + 1) uint8, and labels; the last pixel is blank."""
-    arrays = _load(data)
+    arrays = load(data)
     return _with_blank(arrays["train_images"]), torch.tensor(arrays["train_labels"], dtype=torch.int64)
 
 
@@ -23,18 +36,11 @@ def test_images(data: str) -> tuple[Tensor, Tensor]:
 
     To pick pixels is then to copy whole rows, which makes evaluation some ten times faster.
     """
-    arrays = _load(data)
+    arrays = load(data)
     return _with_blank(arrays["test_images"]).T.contiguous(), torch.tensor(arrays["test_labels"], dtype=torch.int64)
 
 
-def _load(data: str) -> dict:
-    arrays = dict(load(data))
-    if "train_images" not in arrays:
-        raise InputError(f"data must be mnist or fashion-mnist, not {data}")
-    return arrays
-
-
-def _with_blank(values) -> Tensor:
+def _with_blank(values: np.ndarray) -> Tensor:
     flat = torch.tensor(values).flatten(1)
     return torch.cat([flat, flat.new_zeros(len(flat), 1)], dim=1)
 

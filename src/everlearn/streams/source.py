@@ -8,14 +8,16 @@ import hashlib
 import logging
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from gzip import BadGzipFile, decompress
+from gzip import decompress
 from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
+from uuid import uuid4
 
 import numpy as np
 
@@ -149,22 +151,22 @@ def unpacked(content: bytes) -> bytes:
     """Gzip undone; damaged content gives nothing, which no checksum fits."""
     try:
         return decompress(content)
-    except (BadGzipFile, EOFError, OSError, ValueError):
+    except (EOFError, OSError, ValueError, zlib.error):
         return b""
 
 
 def write_whole(file: Path, content: bytes) -> None:
     """Write a file so that others see it whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f"{file.name}.", suffix=".part", delete=False) as aside:
-        try:
-            aside.write(content)
-            aside.flush()
-            os.fsync(aside.fileno())
-            Path(aside.name).replace(file)
-        except BaseException:
-            Path(aside.name).unlink(missing_ok=True)
-            raise
+    aside = file.with_name(f"{file.name}.{uuid4().hex}.part")
+    try:
+        with aside.open("xb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def download(address: str) -> bytes:

@@ -8,7 +8,7 @@ from everlearn.types import Point
 
 def snapshot(model: nn.Module) -> Point:
     """A copy of the trainable parameters; tied parameters are copied once."""
-    return tuple(p.detach().clone() for p in model.parameters() if p.requires_grad)
+    return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
 
 
 @torch.no_grad()
@@ -19,12 +19,12 @@ def move_from(model: nn.Module, before: Point, rate: float) -> None:
     they are.
 
     Args:
-        model: whose trainable parameters θ are moved in place.
+        model: whose parameters θ, those that the snapshot holds, are moved in place.
         before: a `snapshot` of the same model.
         rate: 0 goes back to `before`, 1 stays.
 
     >>> model = torch.nn.Linear(1, 1, bias=False)
-    >>> before = (torch.tensor([[1.0]]),)
+    >>> before = {"weight": torch.tensor([[1.0]])}
     >>> _ = model.weight.data.fill_(3.0)
     >>> move_from(model, before, 0.25)
     >>> model.weight.item()
@@ -32,6 +32,7 @@ def move_from(model: nn.Module, before: Point, rate: float) -> None:
     """
     if rate == 1:
         return
-    trainable = (p for p in model.parameters() if p.requires_grad)
-    for parameter, start in zip(trainable, before, strict=True):
-        parameter.copy_(start + rate * (parameter - start))
+    for name, parameter in model.named_parameters():
+        if name in before:
+            start = before[name].to(parameter.device)
+            parameter.copy_(start + rate * (parameter - start))
