@@ -1,5 +1,6 @@
 """The command as a newcomer meets it: help, tables, and errors of one line."""
 
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ from everlearn.cli import main
 
 
 def everlearn(*args, **env):
-    return subprocess.run([sys.executable, "-m", "everlearn", *args], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "everlearn", *args]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | env)
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +101,15 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     assert done.returncode == 1
     assert "file" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_without_unicode_gets_marks_and_the_report(runs, tmp_path):
+    done = everlearn("report", str(runs), "-o", str(tmp_path / "page.html"), PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "mer" in done.stdout
+    assert (tmp_path / "page.html").exists()
+
+
+def test_each_stream_records_curves_by_default(runs):
+    for record in runs.rglob("record.jsonl"):
+        assert record.read_text().count('"event": "curve"') == 2

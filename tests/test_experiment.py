@@ -168,3 +168,35 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 def test_bad_settings_are_refused_by_name(change, message):
     with pytest.raises(el.InputError, match=message):
         replace(TOY, **change)
+
+
+def test_a_record_begun_anew_forgets_the_old_checkpoint(unbroken, tmp_path):
+    done = 0
+    for event in TOY.perform(tmp_path):
+        done += isinstance(event, TaskDone)
+        if done == 2:
+            break
+    (tmp_path / "record.jsonl").unlink()
+    next(TOY.perform(tmp_path))
+    list(TOY.perform(tmp_path))
+    assert measured(tmp_path) == measured(unbroken[0])
+
+
+def test_a_record_shorter_than_its_checkpoint_says_is_refused(tmp_path):
+    for event in TOY.perform(tmp_path):
+        if isinstance(event, TaskDone):
+            break
+    record = Record(tmp_path)
+    record.cut_to_header()
+    before = record.path.read_bytes()
+    with pytest.raises(el.InputError, match="is shorter than when checkpoint.safetensors was written: remove"):
+        next(TOY.perform(tmp_path))
+    assert record.path.read_bytes() == before
+
+
+def test_a_runs_checkpoint_is_a_learner_to_go_on_with(unbroken):
+    learner = replace(TOY, seed=3).learner()
+    learner.load(unbroken[0] / CHECKPOINT)
+    assert learner.steps > 0
+    test = TOY.stream.test(2)
+    assert (learner.predict(test).argmax(1) == test["y"]).double().mean() == measured(unbroken[0])[-3]["accuracy"][2]

@@ -63,3 +63,32 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path, wait):
         record = next(tmp_path.glob(f"*seed{seed}"))
         done = [line["task"] for line in Record(record).lines() if line["event"] == "taskdone"]
         assert done == [0, 1, 2]
+
+
+def test_the_same_run_twice_is_one_run(tmp_path):
+    launch([TOY, TOY], tmp_path)
+    lines = list(Record(tmp_path / TOY.folder()).lines())
+    assert [line["event"] for line in lines].count("finished") == 1
+
+
+def test_workers_end_with_their_parent(tmp_path):
+    command = [sys.executable, "-m", "everlearn", "run", "rotations", "mer", "--seeds", "2", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    started = time.monotonic()
+    while len(list(tmp_path.rglob("record.jsonl"))) < 2 and time.monotonic() - started < 120:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    while time.monotonic() - started < 150:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    pytest.fail("workers outlived their parent")
+
+
+def test_no_worker_at_all_is_refused(tmp_path):
+    with pytest.raises(el.InputError, match="workers must be at least 1"):
+        launch([TOY], tmp_path, workers=0)

@@ -106,7 +106,7 @@ def test_divergence_stops_before_the_step_that_it_would_spoil(make_learner, toy)
     learner = make_learner(el.Online(), lr=1e200)
     with pytest.raises(el.Diverged, match="no longer finite after .* lower learning rate"):
         [learner.learn(row) for row in toy(50)]
-    assert not weights(learner).isnan().any()
+    assert weights(learner).isfinite().all()
 
 
 def test_the_optimizer_must_hold_the_model(make_learner):
@@ -280,3 +280,131 @@ def test_the_memory_stays_on_the_cpu_while_the_model_is_elsewhere(make_learner, 
     for row in toy(10):
         learner.learn({name: values.cuda() for name, values in row.items()})
     assert learner.memory.sample(3)["x"].device.type == "cpu"
+
+
+def test_of_a_batch_with_a_bad_label_only_the_rows_before_it_are_learned(make_learner, toy):
+    rows = toy(3)
+    batch = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+    batch["y"][2] = 9
+    by_row, at_once, expected = make_learner(el.MER()), make_learner(el.ER()), make_learner(el.MER())
+    for row in rows[:2]:
+        expected.learn(row)
+    for learner in (by_row, at_once):
+        with pytest.raises(el.InputError, match="label 9"):
+            learner.learn(batch)
+    assert torch.equal(weights(by_row), weights(expected))
+    assert at_once.steps == len(at_once.memory) == 0
+
+
+@pytest.mark.parametrize(
+    ("output", "y", "message"),
+    [
+        (torch.zeros(2), torch.tensor([0, 1]), r"needs logits \(rows, classes, …\), not a tensor of shape \(2,\)"),
+        ((torch.zeros(2, 3),), torch.tensor([0, 1]), "not tuple: pick them in forward="),
+        (torch.zeros(2, 3), torch.tensor([[0], [1]]), r"one label in column 'y' for each of \(2,\), not \(2, 1\)"),
+    ],
+)
+def test_cross_entropy_says_what_does_not_fit(output, y, message):
+    with pytest.raises(el.InputError, match=message):
+        el.cross_entropy(output, {"y": y})
+
+
+def test_cross_entropy_averages_over_positions():
+    output, y = torch.randn(2, 5, 7), torch.randint(5, (2, 7))
+    expected = nn.functional.cross_entropy(output, y, reduction="none").mean(1)
+    torch.testing.assert_close(el.cross_entropy(output, {"y": y}), expected)
+
+
+def test_squared_refuses_shapes_that_would_broadcast():
+    with pytest.raises(el.InputError, match=r"the output is \(4, 1\) and column 'y' \(4,\)"):
+        el.squared(torch.zeros(4, 1), {"y": torch.zeros(4)})
+
+
+def test_what_torch_refuses_is_told_with_the_batch(make_learner):
+    learner = make_learner(el.Online(), model=el.mlp([3, 4]))
+    with pytest.raises(RuntimeError, match="dtype") as caught:
+        learner.learn((torch.zeros(1, 3).double(), torch.tensor([1])))
+    assert caught.value.__notes__ == ["The batch was: x (1, 3) torch.float64, y (1,) torch.int64"]
+
+
+def test_weights_that_are_not_finite_are_not_saved_over_good_ones(make_learner, tmp_path):
+    learner = make_learner(el.Online())
+    learner.save(tmp_path / "file")
+    good = (tmp_path / "file").read_bytes()
+    with torch.no_grad():
+        learner.model[0].weight[0, 0] = float("nan")
+    with pytest.raises(el.Diverged, match="0.weight holds NaN or infinity: it was not saved"):
+        learner.save(tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == good
+
+
+@pytest.mark.parametrize("method", [el.Reptile(every=4), el.MER()])
+def test_a_state_is_a_copy_that_serves_more_than_once(make_learner, toy, method):
+    def adam():
+        model = el.mlp([3, 4]).double()
+        return make_learner(method, model=model, optimizer=torch.optim.Adam(model.parameters(), 0.01))
+
+    first, stream = adam(), toy(9)
+    for row in stream[:5]:
+        first.learn(row)
+    state = first.state_dict()
+    ends = []
+    for learner in (first, adam(), adam()):
+        learner.load_state_dict(state)
+        for row in stream[5:]:
+            learner.learn(row)
+        ends.append(weights(learner))
+    assert torch.equal(ends[0], ends[1])
+    assert torch.equal(ends[0], ends[2])
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"widths": (3, 6, 4)}, r"the saved model is another: its 0\.bias is \(5,\), here it is \(6,\)"),
+        ({"widths": (3, 5, 5, 4)}, "the saved model is another: its 2.bias"),
+        ({"memory": el.Reservoir(21)}, "capacity 20, this one 21"),
+    ],
+)
+def test_a_state_of_another_learner_is_refused_and_nothing_changes(make_learner, toy, other, message):
+    saved = make_learner(el.MER())
+    saved.learn(toy(1)[0])
+    learner = make_learner(el.MER(), **other)
+    before = weights(learner)
+    with pytest.raises(el.InputError, match=message):
+        learner.load_state_dict(saved.state_dict())
+    assert torch.equal(weights(learner), before)
+    assert learner.steps == len(learner.memory) == 0
+
+
+def test_a_state_of_another_optimizer_or_without_a_memory_is_refused(make_learner):
+    model = el.mlp([3, 5, 4]).double()
+    adam = make_learner(el.MER(), model=model, optimizer=torch.optim.Adam(model.parameters()))
+    with pytest.raises(el.InputError, match="the saved optimizer is SGD, this one Adam"):
+        adam.load_state_dict(make_learner(el.MER()).state_dict())
+    sgd = torch.optim.SGD(model.parameters(), 0.1)
+    without = el.Learner(model, sgd, el.cross_entropy, method=el.Online())
+    with pytest.raises(el.InputError, match="has a memory, unlike this one"):
+        without.load_state_dict(make_learner(el.MER()).state_dict())
+    with pytest.raises(el.InputError, match="has no memory, unlike this one"):
+        make_learner(el.MER()).load_state_dict(without.state_dict())
+    with pytest.raises(el.InputError, match="not the state of a learner"):
+        without.load_state_dict({"model": {}})
+
+
+def test_a_reptile_step_moves_what_its_snapshot_holds(make_learner):
+    """Freezing and unfreezing in between does not mix layers up, even of equal shapes."""
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3)).double()
+    learner = make_learner(el.Online(), model=model)
+    model[1].requires_grad_(False)
+    before, second = learner.snapshot(), model[1].weight.clone()
+    model.requires_grad_(True)
+    model[0].requires_grad_(False)
+    learner.move_from(before, 0.0)
+    assert torch.equal(model[0].weight, before["0.weight"])
+    assert torch.equal(model[1].weight, second)
+
+
+def test_negative_seeds_are_refused():
+    with pytest.raises(el.InputError, match="seed must be at least 0, not -1"):
+        el.Reservoir(5, seed=-1)

@@ -11,7 +11,7 @@ from everlearn.metrics import retained_accuracy
 from everlearn.presets import paper
 from everlearn.record import Record
 from everlearn.report import read_results, text_table, write_page
-from everlearn.report.results import interval
+from everlearn.report.results import interval, names
 
 
 def recorded(folder, method, seed, accuracies, *, finished=True, examples=1000):
@@ -136,3 +136,32 @@ def test_settings_are_on_the_page(records, tmp_path):
     settings = [json.loads(line) for line in text[text.index("<pre>") + 5 : text.index("</pre>")].splitlines()]
     assert settings[0]["method"]["name"] == "MER"
     assert settings[0]["seeds"] == [0, 1]
+
+
+def test_a_run_that_just_began_is_passed_over_and_a_strange_file_named(tmp_path, records):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/record.jsonl").write_text("")
+    assert len(read_results([records])) == 2
+    for strange in ("{}", "[1]"):
+        (tmp_path / "new/record.jsonl").write_text(f"{strange}\n")
+        with pytest.raises(InputError, match="does not begin with a header"):
+            read_results([records])
+
+
+def test_settings_of_one_method_are_told_apart_and_those_of_ones_own_marked(records):
+    header, *lines = Record(records / "mer-0").lines()
+    header["config"]["method"]["beta"] = 0.5
+    other = Record(records / "other")
+    other.start(header["config"])
+    for line in lines:
+        other.append(line)
+    results = read_results([records])
+    assert sorted(names(results)) == ["mer, beta 0.01", "mer, beta 0.5", "online"]
+    assert "a mark to see, not to compare with" in text_table(results)
+
+
+def test_what_is_as_in_the_paper_is_not_marked(tmp_path):
+    recorded(tmp_path, "er", 0, [[0.1] * 20] * 21)
+    table = text_table(read_results([tmp_path]))
+    assert "full size" not in table
+    assert "a mark to see" not in table
