@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -38,7 +39,7 @@ def seen_so_far(results: Sequence[Result]) -> str:
     """The mean accuracy on the tasks seen so far, one line a result, with its range over seeds."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(6.4, 3.4)
-        for result, name, colour in zip(results, names(results), _cycle(len(results)), strict=True):
+        for result, name, colour in zip(results, names(results), cycle(_COLOURS), strict=False):
             examples, values = _over_seeds(result)
             per_task = result.config["stream"]["examples"]
             started = np.clip(np.ceil(examples / per_task), 1, values.shape[2]).astype(int)
@@ -48,8 +49,8 @@ def seen_so_far(results: Sequence[Result]) -> str:
                 low, high = 100 * means.min(0), 100 * means.max(0)
                 axes.fill_between(examples, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.set_ylabel("accuracy on tasks seen so far, %")
-        axes.legend(loc="lower right")
-        return _svg(figure, "Mean accuracy on the tasks seen so far, over the stream")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+        return _svg(figure, f"Mean accuracy on the tasks seen so far, {_length(results[0])}")
 
 
 def every_task(result: Result, name: str) -> str:
@@ -62,7 +63,12 @@ def every_task(result: Result, name: str) -> str:
             axes.plot(examples, 100 * values[:, :, task].mean(0), color=_TASKS(task / max(1, tasks - 1)), linewidth=1.1)
         axes.set_ylabel("accuracy, %")
         axes.set_title(name, loc="left", fontsize=11)
-        return _svg(figure, f"Accuracy of every task over the stream, {name}")
+        return _svg(figure, f"Accuracy of every task, {name}, {_length(result)}")
+
+
+def _length(result: Result) -> str:
+    stream = result.config["stream"]
+    return f"{result.stream} of {stream['tasks']} × {stream['examples']} examples"
 
 
 def _axes(width: float, height: float) -> tuple[Figure, Axes]:
@@ -78,10 +84,6 @@ def _over_seeds(result: Result) -> tuple[np.ndarray, np.ndarray]:
     """Examples seen (points,) and accuracies (runs, points, tasks)."""
     curves = [run.curves for run in result.runs]
     return curves[0][0], np.stack([accuracy for _, accuracy in curves])
-
-
-def _cycle(n: int) -> list[str]:
-    return [_COLOURS[i % len(_COLOURS)] for i in range(n)]
 
 
 def _svg(figure: Figure, title: str) -> str:

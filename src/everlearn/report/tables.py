@@ -11,9 +11,8 @@ HEADINGS = ("method", "memory", "seeds", "RA", "LA", "BTI", "steps", "learning",
 
 
 def rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
-    """One row a result, as in `HEADINGS`, best retained accuracy first."""
-    ranked = sorted(results, key=lambda result: -result.measure(retained_accuracy).mean)
-    return [_row(result, name) for result, name in zip(ranked, names(ranked), strict=True)]
+    """One row a result, as in `HEADINGS`."""
+    return [_row(result, name) for result, name in zip(results, names(results), strict=True)]
 
 
 def _row(result: Result, name: str) -> tuple[str, ...]:
@@ -72,12 +71,12 @@ def text_table(results: Sequence[Result]) -> str:
 
 
 def by_stream(results: Sequence[Result]) -> list[list[Result]]:
-    """Results that may stand in one table: of one stream and length."""
+    """Results that may stand in one table, of one stream and length; best retained accuracy first."""
     groups: dict[tuple, list[Result]] = {}
     for result in results:
         key = tuple(value for name, value in result.config["stream"].items() if name != "seed")
         groups.setdefault(key, []).append(result)
-    return list(groups.values())
+    return [sorted(group, key=lambda one: -one.measure(retained_accuracy).mean) for group in groups.values()]
 
 
 def _one_table(results: Sequence[Result]) -> str:
