@@ -81,6 +81,7 @@ def test_data(capsys):
         (["run", "rotations", "mer", "--workers", "0"], "workers must be at least 1"),
         (["paper", "--memory", "300"], "the paper has no rotations with a memory of 300; it has: rotations at 5120"),
         (["paper", "--methods", "mre"], "the paper has no setting for mre; it has: online, er"),
+        (["paper", "--methods"], "methods must be at least 1, not 0"),
         (["report", "nowhere"], "there is no nowhere"),
         (["report", "tests"], "no finished run at or below tests"),
         (["data", "get", "mnits"], "no data set 'mnits'; there are: mnist"),

@@ -86,7 +86,7 @@ class Paper:
     """Runs at once; by default one a core."""
 
     def __call__(self) -> int:
-        at_least(1, seeds=self.seeds)
+        at_least(1, seeds=self.seeds, methods=len(self.methods))
         runs = [
             paper(self.stream, method, self.memory, examples=self.examples, seed=seed)
             for method in self.methods

@@ -38,7 +38,6 @@ class _Progress:
     name: str
     seen: int
     task: int
-    score: float
     finished: bool
 
 
@@ -129,8 +128,8 @@ def _perform(experiment: Experiment, folder: Path) -> None:
             return
         if isinstance(event, Learned) and monotonic() - last > 0.2:
             last = monotonic()
-            _messages.put(_Progress(folder.name, event.seen, event.task or 0, event.score, finished=False))
-    _messages.put(_Progress(folder.name, experiment.examples, experiment.stream.tasks - 1, 0.0, finished=True))
+            _messages.put(_Progress(folder.name, event.seen, event.task or 0, finished=False))
+    _messages.put(_Progress(folder.name, experiment.examples, experiment.stream.tasks - 1, finished=True))
 
 
 class _Bars:
