@@ -75,7 +75,7 @@ class Paper:
     memory: int = 200
     """Rows that the reservoir holds at most: 5120, 500 or 200, as in the paper."""
     methods: tuple[str, ...] = ("mer", "er", "online")
-    """The methods."""
+    """Any of online, er, task-er, mer, mer-big, mer-current."""
     seeds: int = 3
     """How many seeds, from 0 on."""
     examples: int | None = None
