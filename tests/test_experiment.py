@@ -62,12 +62,17 @@ def test_a_run_cut_short_goes_on_and_ends_as_an_unbroken_one(unbroken, tmp_path,
     assert measured(tmp_path) == measured(unbroken[0])
 
 
-def test_a_record_torn_in_the_middle_of_a_line_goes_on_too(unbroken, tmp_path):
+def stop_after(tasks, folder):
+    """Cut a run short right after some tasks."""
     done = 0
-    for event in TOY.perform(tmp_path):
+    for event in TOY.perform(folder):
         done += isinstance(event, TaskDone)
-        if done == 2:
-            break
+        if done == tasks:
+            return
+
+
+def test_a_record_torn_in_the_middle_of_a_line_goes_on_too(unbroken, tmp_path):
+    stop_after(2, tmp_path)
     with (tmp_path / "record.jsonl").open("a") as file:
         file.write('{"event": "cur')
     list(TOY.perform(tmp_path))
@@ -149,9 +154,7 @@ def test_a_damaged_record_is_named(tmp_path):
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
-    for event in TOY.perform(tmp_path):
-        if isinstance(event, TaskDone):
-            break
+    stop_after(1, tmp_path)
     (tmp_path / CHECKPOINT).write_bytes(b"nothing")
     with pytest.raises(el.InputError, match="not a whole checkpoint"):
         list(TOY.perform(tmp_path))
@@ -171,11 +174,7 @@ def test_bad_settings_are_refused_by_name(change, message):
 
 
 def test_a_record_begun_anew_forgets_the_old_checkpoint(unbroken, tmp_path):
-    done = 0
-    for event in TOY.perform(tmp_path):
-        done += isinstance(event, TaskDone)
-        if done == 2:
-            break
+    stop_after(2, tmp_path)
     (tmp_path / "record.jsonl").unlink()
     next(TOY.perform(tmp_path))
     list(TOY.perform(tmp_path))
@@ -183,9 +182,7 @@ def test_a_record_begun_anew_forgets_the_old_checkpoint(unbroken, tmp_path):
 
 
 def test_a_record_shorter_than_its_checkpoint_says_is_refused(tmp_path):
-    for event in TOY.perform(tmp_path):
-        if isinstance(event, TaskDone):
-            break
+    stop_after(1, tmp_path)
     record = Record(tmp_path)
     record.cut_to_header()
     before = record.path.read_bytes()

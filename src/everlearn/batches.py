@@ -94,14 +94,19 @@ def join(*batches: Batch) -> Batch:
     if not parts:
         return {}
     for part in parts[1:]:
-        _check_alike(parts[0], part)
+        check_alike(parts[0], part)
     return {
         name: torch.cat([values, *(part[name].to(values.device) for part in parts[1:])])
         for name, values in parts[0].items()
     }
 
 
-def _check_alike(one: Batch, other: Batch) -> None:
+def check_alike(one: Batch, other: Batch) -> None:
+    """Refuse two batches whose rows are not alike.
+
+    Raises:
+        InputError: naming the column that only one of them has, or whose shape or dtype differs.
+    """
     for name in one.keys() ^ other.keys():
         raise InputError(f"column {name!r} is not in every batch: past and new ones must have the same columns")
     for name, values in one.items():

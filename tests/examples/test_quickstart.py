@@ -21,4 +21,7 @@ def printed(code):
 def test_the_readmes_numbers_are_what_it_prints():
     sentence = "MER ends at {} on all three; with `method=el.Online()`, plain SGD, it is {}"
     online = EXAMPLE.replace("el.MER()", "el.Online()")
-    assert sentence.format(printed(EXAMPLE), printed(online)) in README
+    mer = printed(EXAMPLE)
+    assert sentence.format(mer, printed(online)) in README
+    assert "`el.ER()`, plain replay, is as good as MER" in README
+    assert float(printed(EXAMPLE.replace("el.MER()", "el.ER()"))) >= float(mer)

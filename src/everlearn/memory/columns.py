@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from everlearn.batches import check_alike
 from everlearn.types import Batch, InputError
 
 
@@ -20,11 +21,7 @@ class Columns:
         self._columns: dict[str, Tensor] = {}
 
     def write(self, slots: Tensor, batch: Batch) -> None:
-        """Put the rows of `batch` into `slots` (each slot at most once).
-
-        Raises:
-            InputError: a column's name, shape or dtype is not as in the first batch.
-        """
+        """Put the rows of `batch`, which `expect` has seen, into `slots` (each slot at most once)."""
         for name, values in batch.items():
             self._columns[name][slots] = values.detach().cpu()
 
@@ -39,16 +36,7 @@ class Columns:
                 name: torch.zeros((self.capacity, *values.shape[1:]), dtype=values.dtype)
                 for name, values in batch.items()
             }
-        for name in self._columns.keys() ^ batch.keys():
-            held = ", ".join(self._columns)
-            raise InputError(f"column {name!r} is not in every batch: this memory holds {held}")
-        for name, values in batch.items():
-            held = self._columns[name]
-            if (held.shape[1:], held.dtype) != (values.shape[1:], values.dtype):
-                raise InputError(
-                    f"column {name!r} changed: this memory holds rows of shape {tuple(held.shape[1:])}, {held.dtype}; "
-                    f"this batch has {tuple(values.shape[1:])}, {values.dtype}"
-                )
+        check_alike(self._columns, batch)
 
     def read(self, slots: Tensor) -> Batch:
         """A copy of the rows in `slots`, in that order."""

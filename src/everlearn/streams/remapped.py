@@ -34,7 +34,7 @@ def images(data: str) -> tuple[Tensor, Tensor]:
 def test_images(data: str) -> tuple[Tensor, Tensor]:
     """The test images, one pixel a row, (pixels + 1, images) uint8, and labels.
 
-    To pick pixels is then to copy whole rows, which makes evaluation some ten times faster.
+    To move pixels is then to copy whole rows.
     """
     arrays = load(data)
     return _with_blank(arrays["test_images"]).T.contiguous(), torch.tensor(arrays["test_labels"], dtype=torch.int64)
