@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from everlearn.cli import main
+from everlearn.cli import Paper, main
+from everlearn.presets import table
 
 
 def everlearn(*args, **env):
@@ -81,6 +82,9 @@ def test_data(capsys):
         (["run", "rotations", "mer", "--workers", "0"], "workers must be at least 1"),
         (["paper", "--memory", "300"], "the paper has no rotations with a memory of 300; it has: rotations at 5120"),
         (["paper", "--methods", "mre"], "the paper has no setting for mre; it has: online, er"),
+        (["paper", "--table", "2", "--memory", "500"], "--table has streams, memories and methods of its own"),
+        (["paper", "--table", "4"], "invalid choice '4'"),
+        (["paper", "--seeds", "1", "--first-seed", "-1"], "seed must be at least 0, not -1"),
         (["paper", "--methods"], "methods must be at least 1, not 0"),
         (["report", "nowhere"], "there is no nowhere"),
         (["report", "tests"], "no finished run at or below tests"),
@@ -114,3 +118,10 @@ def test_a_terminal_without_unicode_gets_marks_and_the_report(runs, tmp_path):
 def test_each_stream_records_curves_by_default(runs):
     for record in runs.rglob("record.jsonl"):
         assert record.read_text().count('"event": "curve"') == 2
+
+
+def test_a_table_is_run_seed_by_seed():
+    """So that the time left is known after the first."""
+    seeds = [one.seed for one in Paper(table=1, seeds=2, first_seed=7).experiments()]
+    assert seeds == [7] * 4 + [8] * 4
+    assert Paper(table=1, seeds=1, first_seed=4).experiments() == table(1, seed=4)

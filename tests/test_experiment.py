@@ -42,7 +42,8 @@ def test_the_record_holds_settings_versions_and_every_event_but_the_rows(unbroke
     assert header["config"]["stream"] == {
         "name": "Rotations", "tasks": 3, "examples": 6, "batch_size": 1, "data": "mnist", "seed": 0,
     }  # fmt: skip
-    assert header["versions"].keys() == {"python", "machine", "everlearn", "torch", "numpy"}
+    assert header["path"] == "compiled"
+    assert header["versions"].keys() == {"python", "machine", "everlearn", "torch", "numpy", "numba"}
     assert [line["event"] for line in lines] == [
         *(type(event).__name__.lower() for event in events if not isinstance(event, Learned)),
         "finished",
@@ -146,7 +147,7 @@ def test_divergence_leaves_the_record_whole(tmp_path):
 
 
 def test_a_damaged_record_is_named(tmp_path):
-    Record(tmp_path).start({})
+    Record(tmp_path).start({}, "compiled")
     with (tmp_path / "record.jsonl").open("a") as file:
         file.write("no json\n")
     with pytest.raises(el.InputError, match=r"line 2 of .*record\.jsonl is damaged"):

@@ -92,3 +92,24 @@ def test_workers_end_with_their_parent(tmp_path):
 def test_no_worker_at_all_is_refused(tmp_path):
     with pytest.raises(el.InputError, match="workers must be at least 1"):
         launch([TOY], tmp_path, workers=0)
+
+
+def test_what_is_recorded_is_neither_run_nor_counted_again(tmp_path, capsys):
+    launch([TOY], tmp_path)
+    record = tmp_path / TOY.folder() / "record.jsonl"
+    before = record.read_bytes()
+    capsys.readouterr()
+    launch([TOY, replace(TOY, seed=1)], tmp_path)
+    assert "1/1 runs" in capsys.readouterr().err
+    assert record.read_bytes() == before
+    assert not launch([TOY, TOY], tmp_path).failures
+    assert capsys.readouterr().err == ""
+
+
+def test_a_damaged_record_is_a_failure_of_its_run_alone(tmp_path):
+    launch([TOY], tmp_path)
+    record = tmp_path / TOY.folder() / "record.jsonl"
+    record.write_bytes(b"{\n" + record.read_bytes())
+    outcome = launch([TOY, replace(TOY, seed=1)], tmp_path)
+    assert "line 1 of" in str(outcome.failures[tmp_path / TOY.folder()])
+    assert len(outcome.failures) == 1

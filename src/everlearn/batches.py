@@ -1,6 +1,7 @@
 """Batches: from what a user hands in, their rows, joining and moving them."""
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ def as_batch(given: Any) -> dict[str, Tensor]:
             f"a batch is a mapping of columns such as {{'x': …, 'y': …}} or an (x, y) pair, not {_name(given)}"
         )
     batch = {name: _column(name, value) for name, value in given.items()}
-    lengths = {name: len(value) for name, value in batch.items()}
+    lengths = {name: value.shape[0] for name, value in batch.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(
             "the columns of a batch must have equally many rows: "
@@ -59,15 +60,16 @@ def check_finite(batch: Batch) -> None:
     Raises:
         InputError: naming the first such column and row.
     """
+    # A sum is finite only if all its terms are, and cheaper to ask.
     for name, values in batch.items():
-        if values.is_floating_point() and not values.isfinite().all():
+        if values.is_floating_point() and not isfinite(values.sum()) and not values.isfinite().all():
             row = int(values.isfinite().reshape(len(values), -1).all(1).logical_not().nonzero()[0])
             raise InputError(f"column {name!r} holds NaN or infinity, first in row {row}: nothing was learned from it")
 
 
 def count(batch: Batch) -> int:
     """The number of rows; 0 for a batch without columns."""
-    return len(next(iter(batch.values()))) if batch else 0
+    return next(iter(batch.values())).shape[0] if batch else 0
 
 
 def rows(batch: Batch) -> Iterator[Batch]:
@@ -107,10 +109,11 @@ def check_alike(one: Batch, other: Batch) -> None:
     Raises:
         InputError: naming the column that only one of them has, or whose shape or dtype differs.
     """
-    for name in one.keys() ^ other.keys():
+    if one.keys() != other.keys():
+        name = next(iter(one.keys() ^ other.keys()))
         raise InputError(f"column {name!r} is not in every batch: past and new ones must have the same columns")
     for name, values in one.items():
-        if (values.shape[1:], values.dtype) != (other[name].shape[1:], other[name].dtype):
+        if values.dtype is not other[name].dtype or values.shape[1:] != other[name].shape[1:]:
             raise InputError(
                 f"column {name!r} changed: rows of shape {tuple(values.shape[1:])}, {values.dtype} "
                 f"can't be joined with rows of {tuple(other[name].shape[1:])}, {other[name].dtype}"

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def _take_out(state: Any, tensors: dict[str, Tensor]) -> Any:
             # A copy each: safetensors refuses tensors that share storage, as tied weights do.
             tensors[name] = state.detach().cpu().clone(memory_format=torch.contiguous_format)
             return {"tensor": name}
-        case dict():
+        case Mapping():
             return {"dict": [[_key(key), _take_out(value, tensors)] for key, value in state.items()]}
         case tuple():
             return {"tuple": [_take_out(value, tensors) for value in state]}

@@ -146,11 +146,12 @@ def check_memory(make: Callable[[int], Memory]) -> None:
     drawn["n"].fill_(-1)
     _require(bool((memory.sample(10)["n"] >= 0).all()), "what was drawn is a copy")
     for changed in ({"n": torch.zeros(1).long()}, _numbered(0, 1) | {"x": torch.zeros(1, 3)}):
-        try:
-            memory.add(changed)
-        except InputError:
-            continue
-        raise ContractBroken("a batch whose columns changed is refused with an InputError")
+        for offer in (memory.expect, memory.add):
+            try:
+                offer(changed)
+            except InputError:
+                continue
+            raise ContractBroken("a batch whose columns changed is refused with an InputError, by expect and by add")
     _check_memory_resumes(make, memory)
 
 

@@ -11,7 +11,7 @@ import tyro
 
 from everlearn.experiment import Experiment
 from everlearn.launch import launch
-from everlearn.presets import METHODS, STREAMS, paper
+from everlearn.presets import METHODS, STREAMS, paper, table
 from everlearn.ranges import at_least
 from everlearn.report import read_results, text_table, write_page
 from everlearn.run import Evaluation
@@ -70,6 +70,8 @@ class Run:
 class Paper:
     """Run methods side by side with the MER paper's own settings, and write a report."""
 
+    table: Literal[1, 2, 3, 6, 7, 8, 9] | None = None
+    """All runs of a table of the paper, in place of --stream, --memory and --methods."""
     stream: Literal["rotations", "permutations", "many-permutations"] = "rotations"
     """The stream."""
     memory: int = 200
@@ -77,7 +79,9 @@ class Paper:
     methods: tuple[str, ...] = ("mer", "er", "online")
     """Any of online, er, task-er, mer, mer-big, mer-current."""
     seeds: int = 3
-    """How many seeds, from 0 on."""
+    """How many seeds, from --first-seed on."""
+    first_seed: int = 0
+    """The first seed."""
     examples: int | None = None
     """Examples of each task; by default as many as in the paper."""
     out: Out = Path("runs")
@@ -87,12 +91,22 @@ class Paper:
 
     def __call__(self) -> int:
         at_least(1, seeds=self.seeds, methods=len(self.methods))
-        runs = [
-            paper(self.stream, method, self.memory, examples=self.examples, seed=seed)
-            for method in self.methods
-            for seed in range(self.seeds)
-        ]
-        return _launch(runs, self.out, self.workers, report=self.out / "report.html")
+        return _launch(self.experiments(), self.out, self.workers, report=self.out / "report.html")
+
+    def experiments(self) -> list[Experiment]:
+        """The runs, seed by seed."""
+        seeds = range(self.first_seed, self.first_seed + self.seeds)
+        return [one for seed in seeds for one in self._of_seed(seed)]
+
+    def _of_seed(self, seed: int) -> list[Experiment]:
+        if self.table is None:
+            return [
+                paper(self.stream, method, self.memory, examples=self.examples, seed=seed) for method in self.methods
+            ]
+        own = Paper()
+        if (self.stream, self.memory, self.methods) != (own.stream, own.memory, own.methods):
+            raise InputError("--table has streams, memories and methods of its own: leave --stream and the like out")
+        return table(self.table, examples=self.examples, seed=seed)
 
 
 @dataclass(frozen=True)

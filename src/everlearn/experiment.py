@@ -92,6 +92,14 @@ class Experiment:
             seed=self.seed,
         )
 
+    def is_finished(self, folder: Path) -> bool:
+        """Whether a folder holds this run, whole."""
+        try:
+            lines = list(Record(folder).lines())
+        except InputError:
+            return False
+        return _is_finished(lines) and lines[0]["config"] == self.config()
+
     def perform(self, folder: Path) -> Iterator[Event]:
         """Run into a folder, or go on from the last finished task there; nothing where it is finished.
 
@@ -121,10 +129,10 @@ class Experiment:
         done = seen = 0
         if not lines:
             (folder / CHECKPOINT).unlink(missing_ok=True)
-            record.start(self.config())
+            record.start(self.config(), learner.path)
         elif lines[0]["config"] != self.config():
             raise InputError(f"{folder} holds a run of other settings; name another folder with --out")
-        elif lines[-1]["event"] == "finished":
+        elif _is_finished(lines):
             return
         else:
             done, seen = self._go_on(record, learner)
@@ -151,6 +159,10 @@ class Experiment:
         learner.load_state_dict(state)
         record.cut(position["record"])
         return position["done"], position["seen"]
+
+
+def _is_finished(lines: list[dict[str, Any]]) -> bool:
+    return bool(lines) and lines[-1]["event"] == "finished"
 
 
 def _peak_rss() -> int | None:

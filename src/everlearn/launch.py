@@ -62,7 +62,10 @@ def launch(experiments: Sequence[Experiment], out: Path, workers: int | None = N
     """
     workers = cores() if workers is None else workers
     at_least(1, workers=workers)
-    experiments = list(dict.fromkeys(experiments))
+    recorded = {one for one in experiments if one.is_finished(out / one.folder())}
+    experiments = [one for one in dict.fromkeys(experiments) if one not in recorded]
+    if not experiments:
+        return Outcome({}, interrupted=False)
     context = multiprocessing.get_context("spawn")
     messages, stop = context.Queue(), context.Event()
     failures: dict[Path, Exception] = {}
@@ -140,7 +143,9 @@ class _Bars:
         self._seen: dict[str, int] = {}
         self._running: dict[str, tqdm] = {}
         self._done = 0
-        self._all = tqdm(total=sum(one.examples for one in experiments), unit="ex", dynamic_ncols=True)
+        # The time left is told from the mean speed so far: runs differ in what an example costs.
+        total = sum(one.examples for one in experiments)
+        self._all = tqdm(total=total, unit="ex", smoothing=0, dynamic_ncols=True)
 
     def __enter__(self) -> "_Bars":
         self._all.set_description(f"0/{len(self._sizes)} runs")

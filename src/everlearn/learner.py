@@ -1,7 +1,6 @@
 """The learner: a model, its optimizer and loss, a memory, and the method that joins them."""
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from math import isfinite
 from pathlib import Path
@@ -14,6 +13,7 @@ from everlearn import checkpoint, weights
 from everlearn.batches import as_batch, check_finite, count, move, rows
 from everlearn.batchnorm import running_statistics, update_statistics
 from everlearn.chance import generator
+from everlearn.fast import Perceptron, objections
 from everlearn.losses import as_loss
 from everlearn.types import Batch, Diverged, Forward, InputError, Loss, Memory, Method, Point, column
 
@@ -23,19 +23,10 @@ def call_on_x(model: nn.Module, batch: Batch) -> Tensor:
     return model(column(batch, "x", "the default forward"))
 
 
-@contextmanager
-def _told_with(batch: Batch) -> Generator[None]:
-    """Whatever goes wrong within is told with what the batch was."""
-    try:
-        yield
-    except Exception as error:
-        columns = (f"{name} {tuple(values.shape)} {values.dtype}" for name, values in batch.items())
-        error.add_note(f"The batch was: {', '.join(columns)}")
-        raise
-
-
 class Learner:
     """Keeps a model learning from a stream.
+
+    For one thread at a time: guard it with a lock where one thread learns and another predicts.
 
     Args:
         model: any module. Frozen parameters stay, tied ones move once.
@@ -75,7 +66,6 @@ class Learner:
         step: Callable[[Tensor], None] | None = None,
         seed: int = 0,
     ) -> None:
-        self.model = model
         self.optimizer = optimizer
         self.loss = as_loss(loss)
         self.method = method
@@ -83,9 +73,26 @@ class Learner:
         self.generator = generator(seed, "method")
         self.state: dict[str, Any] = {}
         self.steps = 0
+        self._model = model
         self._memory = memory
-        self._step = step or self._optimizer_step
+        self._step = step
+        self._twin: Perceptron | None = None
+        self._active: Perceptron | None = None
+        self._learning = False
+        self._asked = False
         self._check_optimizer()
+
+    @property
+    def model(self) -> nn.Module:
+        """The model, with all that was learned; within a method, ask for it anew after each step."""
+        self._put_back()
+        return self._model
+
+    @property
+    def path(self) -> str:
+        """How `descend_each`, on which MER is built, would step just now: "compiled", or "readable: " and why."""
+        why = next(self._objections(), None)
+        return "compiled" if why is None else f"readable: {why}"
 
     @property
     def memory(self) -> Memory:
@@ -102,7 +109,7 @@ class Learner:
     @property
     def device(self) -> torch.device:
         """Where the model's first parameter is; batches are moved there."""
-        return next(self.model.parameters()).device
+        return next(self._model.parameters()).device
 
     def learn(self, batch: Any) -> Tensor:
         """Learn from new rows, by the method.
@@ -117,12 +124,24 @@ class Learner:
             InputError: the batch is ragged, empty, lacks a column or holds NaN or infinity: nothing is
                 learned from it. Or the loss refuses a row, such as a label out of range: methods
                 that step row by row have learned the rows before it.
-            Diverged: a loss became infinite or NaN; the weights are as before that step.
+            Diverged: a loss became infinite or NaN: the weights are as before that step. Or a weight
+                did: go back to a checkpoint.
         """
         batch = as_batch(batch)
         check_finite(batch)
-        with _told_with(batch):
-            return self.method(self, batch).mean()
+        self._learning = True
+        try:
+            losses = self.method(self, batch)
+            if self._active is None or not self._active.is_finite():
+                self._check_weights("go back to a checkpoint, and use a lower learning rate")
+            return losses.mean()
+        except Exception as error:
+            columns = (f"{name} {tuple(values.shape)} {values.dtype}" for name, values in batch.items())
+            error.add_note(f"The batch was: {', '.join(columns)}")
+            raise
+        finally:
+            self._learning = False
+            self._put_back()
 
     @torch.no_grad()
     def predict(self, batch: Any) -> Any:
@@ -156,10 +175,9 @@ class Learner:
             Diverged: a loss is infinite or NaN; no step was taken.
         """
         batch = move(batch, self.device)
-        if count(batch) > 1:
-            return self._descend(batch, weight)
-        with running_statistics(self.model):
-            return self._descend(batch, weight)
+        if count(batch) == 1:
+            return self._descend_each(batch, weight)
+        return self._descend(batch, weight)
 
     def descend_each(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
         """One optimizer step per row, in order.
@@ -177,7 +195,21 @@ class Learner:
         Raises:
             Diverged: a loss is infinite or NaN; that step was not taken.
         """
-        batch = move(batch, self.device)
+        if count(batch) == 0:
+            return torch.empty(0)
+        twin = self._active_twin()
+        if twin is None or not twin.covers(batch, weight):
+            return self._descend_each(move(batch, self.device), weight)
+        losses = twin.descend_each(batch, weight, float(self.optimizer.param_groups[0]["lr"]))
+        done = losses.shape[0]
+        self.steps += done
+        if done == count(batch):
+            return losses
+        # The next row cannot be stepped on: the readable path says why.
+        rest = {name: values[done:] for name, values in batch.items()}
+        return torch.cat([losses, self._descend_each(rest, None if weight is None else weight[done:])])
+
+    def _descend_each(self, batch: Batch, weight: Tensor | None) -> Tensor:
         if count(batch) > 1:
             update_statistics(self.model, lambda: self.forward(self.model, batch))
         factors = [None] * count(batch) if weight is None else weight.split(1)
@@ -197,22 +229,62 @@ class Learner:
                 f"the loss is no longer finite after {self.steps} steps: this step was not taken. "
                 "Use a lower learning rate, or clip the gradients in step="
             )
-        self._step(objective)
+        if self._step is not None:
+            self._step(objective)
+        else:
+            self.optimizer.zero_grad()
+            objective.backward()
+            self.optimizer.step()
         self.steps += 1
         return losses.detach()
 
-    def _optimizer_step(self, loss: Tensor) -> None:
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-
     def snapshot(self) -> Point:
         """A copy of the trainable parameters."""
-        return weights.snapshot(self.model)
+        twin = self._active_twin()
+        return weights.snapshot(self.model) if twin is None else twin.snapshot()
 
     def move_from(self, before: Point, rate: float) -> None:
         """θ ← before + rate · (θ − before), for the trainable parameters."""
-        weights.move_from(self.model, before, rate)
+        twin = self._active_twin()
+        if twin is None or not twin.move_from(before, rate):
+            weights.move_from(self.model, before, rate)
+
+    def _active_twin(self) -> Perceptron | None:
+        """Within a `learn`, the model's compiled twin, where there can be one.
+
+        Once the model was handed out, whether there can is asked anew.
+        """
+        if self._learning and not self._asked:
+            self._asked = True
+            self._active = self._twin_where_covered()
+        return self._active
+
+    def _twin_where_covered(self) -> Perceptron | None:
+        if next(self._objections(), None) is not None:
+            return None
+        if self._twin is None or not self._twin.is_of(self._model, self.loss):
+            self._twin = Perceptron(self._model, self.loss)
+        # A learning rate scheduler asks for this, and warns where no step was taken.
+        self.optimizer._opt_called = True  # ty: ignore[missing-attribute]
+        return self._twin
+
+    def _put_back(self) -> None:
+        """The model has what was learned, and may now be changed."""
+        if self._active is not None:
+            self._active.put_back()
+        self._active, self._asked = None, False
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copied or pickled learner makes a twin of its own model.
+        self._put_back()
+        return self.__dict__ | {"_twin": None}
+
+    def _objections(self) -> Iterator[str]:
+        if self.forward is not call_on_x:
+            yield "forward= is one's own"
+        if self._step is not None:
+            yield "step= is one's own"
+        yield from objections(self._model, self.optimizer, self.loss)
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of all that a resumed run needs: weights, optimizer, memory, method, counters, generators.
@@ -255,9 +327,7 @@ class Learner:
             Diverged: a weight is infinite or NaN; the file is as it was.
             OSError: the disk is full; the file is as it was.
         """
-        for name, parameter in self.model.named_parameters():
-            if not parameter.isfinite().all():
-                raise Diverged(f"{name} holds NaN or infinity: it was not saved over {path}")
+        self._check_weights(f"it was not saved over {path}")
         checkpoint.save(self.state_dict(), path)
 
     def load(self, path: str | Path) -> None:
@@ -268,6 +338,10 @@ class Learner:
                 memory; nothing was changed.
         """
         self.load_state_dict(checkpoint.load(path))
+
+    def _check_weights(self, so: str) -> None:
+        if (name := weights.not_finite(self.model)) is not None:
+            raise Diverged(f"{name} holds NaN or infinity: {so}")
 
     def _check_state(self, state: dict[str, Any]) -> None:
         if not {"model", "optimizer", "memory", "method", "steps", "generator", "torch"} <= state.keys():

@@ -73,6 +73,28 @@ CHOSEN = {
 }
 
 
+@dataclass(frozen=True)
+class Table:
+    """What a table of the MER paper compares."""
+
+    streams: tuple[str, ...]
+    methods: tuple[str, ...]
+    memories: tuple[int, ...]
+
+
+_ALL = ("online", "er", "task-er", "mer", "mer-big", "mer-current")
+
+TABLES = {
+    1: Table(("rotations", "permutations"), ("online", "mer"), (5120,)),
+    2: Table(("rotations", "permutations"), ("mer",), (5120, 500, 200)),
+    3: Table(("many-permutations",), ("online", "mer"), (5120, 500)),
+    6: Table(("rotations", "permutations", "many-permutations"), _ALL[1:], (5120, 500, 200)),
+    7: Table(("rotations",), _ALL, (5120, 500, 200)),
+    8: Table(("permutations",), _ALL, (5120, 500, 200)),
+    9: Table(("many-permutations",), _ALL, (5120, 500)),
+}
+
+
 def paper(stream: str, method: str, memory: int, *, examples: int | None = None, seed: int = 0) -> Experiment:
     """One run as the MER paper has it.
 
@@ -96,8 +118,30 @@ def paper(stream: str, method: str, memory: int, *, examples: int | None = None,
         raise InputError(f"the paper has no setting for {method}; it has: {', '.join(CHOSEN[stream, memory])}")
     setting = CHOSEN[stream, memory][method]
     tasks = STREAMS[stream] if examples is None else replace(STREAMS[stream], examples=examples)
-    evaluation = Evaluation(every=max(1, tasks.examples // 2))
+    evaluation = Evaluation(every=max(1, tasks.tasks * tasks.examples // 40))
     return Experiment(tasks, setting.method, memory, setting.lr, evaluation=evaluation, seed=seed)
+
+
+def table(number: int, *, examples: int | None = None, seed: int = 0) -> list[Experiment]:
+    """The runs behind a table of the MER paper, for the methods that everlearn has; online learning once a stream.
+
+    Args:
+        number: 1 (memory of 5120), 2 (three memories), 3 (Many Permutations), 6 (replay and MER in
+            all their forms), or 7, 8, 9 (everything on Rotations, Permutations, Many Permutations).
+        examples: of each task, for shorter streams than the paper's.
+        seed: of everything random.
+
+    >>> [f"{one.folder():.20}" for one in table(3)]
+    ['permutations-online-', 'permutations-mer-512', 'permutations-mer-500']
+    """
+    at = TABLES[number]
+    return [
+        paper(stream, method, memory, examples=examples, seed=seed)
+        for stream in at.streams
+        for method in at.methods
+        for memory in ([at.memories[-1]] if method == "online" else at.memories)
+        if (stream, memory) in CHOSEN
+    ]
 
 
 def stream_name(config: dict) -> str:

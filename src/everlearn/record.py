@@ -27,15 +27,15 @@ class Record:
         self.folder = Path(folder)
         self.path = self.folder / FILE
 
-    def start(self, config: Mapping[str, Any]) -> None:
-        """Begin with a header: the resolved configuration and the versions in use.
+    def start(self, config: Mapping[str, Any], path: str) -> None:
+        """Begin with a header: the resolved configuration, the learner's path and the versions in use.
 
         Raises:
             OSError: the folder can't be written.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.path.unlink(missing_ok=True)
-        self.append({"event": "started", "config": config, "versions": versions()})
+        self.append({"event": "started", "config": config, "path": path, "versions": versions()})
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Add one line.
@@ -91,5 +91,5 @@ def versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
-        **{name: version(name) for name in ("everlearn", "torch", "numpy")},
+        **{name: version(name) for name in ("everlearn", "torch", "numpy", "numba")},
     }

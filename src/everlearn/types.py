@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 Batch = Mapping[str, Tensor]
 """Column name to tensor; all columns share their first dimension, the rows."""
 
-Point = dict[str, Tensor]
+Point = Mapping[str, Tensor]
 """A copy of a model's trainable parameters by name: one place in weight space."""
 
 
@@ -59,6 +59,10 @@ class Loss(Protocol):
 
 class Memory(Protocol):
     """A bounded store of rows. `checks.check_memory` tests one's own."""
+
+    def expect(self, batch: Batch, /) -> None:
+        """Refuse rows that could not be added, by an `InputError`; asked before they are learned."""
+        ...
 
     def add(self, batch: Batch, /) -> None:
         """Offer the rows of a batch, in order."""

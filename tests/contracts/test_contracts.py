@@ -77,6 +77,9 @@ class Unbounded:
     def __len__(self):
         return sum(len(batch["n"]) for batch in self.batches)
 
+    def expect(self, batch):
+        pass
+
     def add(self, batch):
         self.batches.append(batch)
 

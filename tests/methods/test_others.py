@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import everlearn as el
+from everlearn.methods.reptile import meta_update
 
 
 def weights(learner):
@@ -17,7 +18,7 @@ def test_reptile_goes_back_only_after_every_few_rows(make_learner, toy):
         reptile.learn(row)
         online.learn(row)
         if i < 3:
-            assert torch.equal(weights(reptile), weights(online))
+            torch.testing.assert_close(weights(reptile), weights(online), rtol=0, atol=1e-12)
     torch.testing.assert_close(weights(reptile), start + 0.25 * (weights(online) - start))
 
 
@@ -60,3 +61,21 @@ def test_one_big_batch_makes_one_reptile_step(make_learner, toy):
     before = learner.steps
     learner.learn(toy(1, seed=5)[0])
     assert learner.steps - before == 2 * 3 + 2
+
+
+def test_a_meta_update_goes_part_of_the_way_that_the_steps_within_went(make_learner, toy):
+    learner, plain = make_learner(el.Online()), make_learner(el.Online())
+    start = learner.snapshot()
+    with meta_update(learner, 0.25):
+        learner.descend_each(toy(1)[0])
+    plain.descend_each(toy(1)[0])
+    for name, parameter in learner.model.named_parameters():
+        end = dict(plain.model.named_parameters())[name]
+        torch.testing.assert_close(parameter, start[name] + 0.25 * (end - start[name]))
+
+
+def test_a_meta_update_of_rate_1_takes_no_snapshot(make_learner):
+    learner = make_learner(el.Online())
+    learner.snapshot = None
+    with meta_update(learner, 1.0):
+        pass

@@ -17,6 +17,9 @@ class Recording:
     def __init__(self, memory):
         self.memory, self.given = memory, []
 
+    def expect(self, batch):
+        self.memory.expect(batch)
+
     def add(self, batch):
         self.memory.add(batch)
 

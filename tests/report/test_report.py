@@ -19,7 +19,7 @@ def recorded(folder, method, seed, accuracies, *, finished=True, examples=1000):
     config = paper("rotations", method, 200, seed=seed, examples=examples).config()
     config["stream"]["tasks"] = len(accuracies[0])
     record = Record(folder / f"{method}-{seed}")
-    record.start(config)
+    record.start(config, "compiled")
     for after, row in enumerate(accuracies):
         seen = after * examples
         record.append({"event": "tested", "seen": seen, "after": after, "accuracy": row})
@@ -152,7 +152,7 @@ def test_settings_of_one_method_are_told_apart_and_those_of_ones_own_marked(reco
     header, *lines = Record(records / "mer-0").lines()
     header["config"]["method"]["beta"] = 0.5
     other = Record(records / "other")
-    other.start(header["config"])
+    other.start(header["config"], header["path"])
     for line in lines:
         other.append(line)
     results = read_results([records])

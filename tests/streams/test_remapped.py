@@ -50,7 +50,7 @@ def test_test_sets_are_whole_and_moved_as_the_training_images_are():
     test = stream.test(1)
     assert test["x"].shape == (10_000, 784)
     assert (test["y"].numpy() == arrays["test_labels"]).all()
-    pixels = stream._pixels(1)
+    pixels = stream.pixels(1)
     np.testing.assert_array_equal(
         (test["x"][1234] * 255).round().numpy(), arrays["test_images"][1234].ravel()[pixels.numpy()]
     )
@@ -58,7 +58,7 @@ def test_test_sets_are_whole_and_moved_as_the_training_images_are():
 
 def test_every_permutation_is_a_permutation_and_the_first_is_one_too():
     stream = el.Permutations(seed=1)
-    orders = [stream._pixels(task) for task in range(20)]
+    orders = [stream.pixels(task) for task in range(20)]
     assert all(torch.equal(order.sort().values, torch.arange(784)) for order in orders)
     assert len({tuple(order.tolist()) for order in orders}) == 20
     assert not torch.equal(orders[0], torch.arange(784))

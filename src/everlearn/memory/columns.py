@@ -40,7 +40,7 @@ class Columns:
 
     def read(self, slots: Tensor) -> Batch:
         """A copy of the rows in `slots`, in that order."""
-        return {name: values[slots] for name, values in self._columns.items()}
+        return {name: values.index_select(0, slots) for name, values in self._columns.items()}
 
     def state_dict(self, length: int) -> dict[str, Tensor]:
         """The first `length` rows of every column."""

@@ -50,6 +50,10 @@ class Reservoir:
     def __len__(self) -> int:
         return min(self.seen, self.capacity)
 
+    def expect(self, batch: Batch) -> None:
+        """Refuse rows that are not like the first ones, before anything is learned from them."""
+        self._columns.expect(batch)
+
     def add(self, batch: Batch) -> None:
         """Offer rows, in order; each is kept or passed over by the rule above."""
         self._columns.expect(batch)
@@ -63,8 +67,9 @@ class Reservoir:
         """The slots of the next n rows; one past the capacity means: not admitted."""
         first, self.seen = self.seen, self.seen + n
         filling = range(first, max(first, min(self.seen, self.capacity)))
-        numbers = torch.arange(first + len(filling), self.seen)
-        return [*filling, *_below(numbers + 1, self._generator).tolist()]
+        full = first + len(filling)
+        draws = torch.rand(self.seen - full, dtype=torch.float64, generator=self._generator).tolist()
+        return [*filling, *(int(draw * (number + 1)) for number, draw in enumerate(draws, full))]
 
     def sample(self, n: int) -> Batch:
         """Draw min(n, len) rows uniformly; without columns while the memory is empty.

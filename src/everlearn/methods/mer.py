@@ -6,7 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from everlearn.batches import join, rows
+from everlearn.batches import rows
+from everlearn.methods.reptile import meta_update
 from everlearn.ranges import at_least, positive
 from everlearn.types import Batch, InputError, Learning
 
@@ -44,18 +45,20 @@ class MER:
             raise InputError(f"add must be 'after' or 'before', not {self.add!r}")
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
+        learner.memory.expect(batch)
         return torch.cat([self._learn_row(learner, row) for row in rows(batch)])
 
     def _learn_row(self, learner: Learning, row: Batch) -> Tensor:
         if self.add == "before":
             learner.memory.add(row)
-        start, losses = learner.snapshot(), []
-        for _ in range(self.batches):
-            before = learner.snapshot()
-            old = learner.memory.sample(self.replayed)
-            losses.append(learner.descend_each(join(row, old)))
-            learner.move_from(before, self.beta)
-        learner.move_from(start, self.gamma)
+        with meta_update(learner, self.gamma):
+            losses = [self._learn_batch(learner, row) for _ in range(self.batches)]
         if self.add == "after":
             learner.memory.add(row)
-        return losses[0][:1]
+        return losses[0]
+
+    def _learn_batch(self, learner: Learning, row: Batch) -> Tensor:
+        with meta_update(learner, self.beta):
+            loss = learner.descend_each(row)
+            learner.descend_each(learner.memory.sample(self.replayed))
+        return loss

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from everlearn.batches import count, join, rows
+from everlearn.batches import rows
+from everlearn.methods.reptile import meta_update
 from everlearn.ranges import at_least, positive
 from everlearn.types import Batch, Learning
 
@@ -34,12 +35,12 @@ class MERBig:
         positive(gamma=self.gamma)
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
+        learner.memory.expect(batch)
         return torch.cat([self._learn_row(learner, row) for row in rows(batch)])
 
     def _learn_row(self, learner: Learning, row: Batch) -> Tensor:
-        start = learner.snapshot()
-        old = learner.memory.sample(self.batches * self.replayed)
-        losses = learner.descend_each(join(old, *[row] * self.batches))
-        learner.move_from(start, self.gamma)
+        with meta_update(learner, self.gamma):
+            learner.descend_each(learner.memory.sample(self.batches * self.replayed))
+            losses = [learner.descend_each(row) for _ in range(self.batches)]
         learner.memory.add(row)
-        return losses[count(old) :][:1]
+        return losses[0]

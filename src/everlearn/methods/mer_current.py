@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from everlearn.batches import count, join, rows, take
+from everlearn.methods.reptile import meta_update
 from everlearn.ranges import at_least, positive
 from everlearn.types import Batch, Learning
 
@@ -37,12 +38,11 @@ class MERCurrent:
         return torch.cat([self._learn_row(learner, row) for row in rows(batch)])
 
     def _learn_row(self, learner: Learning, row: Batch) -> Tensor:
-        start = learner.snapshot()
         joined = join(row, learner.memory.sample(self.replayed))
         order = torch.randperm(count(joined), generator=learner.generator)
         current = order == 0
         weight = torch.where(current, self.boost, torch.ones(len(order), dtype=torch.float64))
-        losses = learner.descend_each(take(joined, order), weight)
-        learner.move_from(start, self.gamma)
+        with meta_update(learner, self.gamma):
+            losses = learner.descend_each(take(joined, order), weight)
         learner.memory.add(row)
         return losses[current.to(losses.device)]

@@ -1,5 +1,7 @@
 """Reptile alone: the meta-update without a memory."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +10,20 @@ from torch import Tensor
 from everlearn.batches import rows
 from everlearn.ranges import at_least, positive
 from everlearn.types import Batch, Learning
+
+
+@contextmanager
+def meta_update(learner: Learning, rate: float) -> Generator[None]:
+    """The Reptile step over whatever steps are taken within: θ ← θ₀ + rate · (θ − θ₀).
+
+    θ₀ is where they began. A rate of 1 leaves θ where they ended, and costs nothing.
+    """
+    if rate == 1:
+        yield
+        return
+    before = learner.snapshot()
+    yield
+    learner.move_from(before, rate)
 
 
 @dataclass(frozen=True)

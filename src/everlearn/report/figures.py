@@ -11,13 +11,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from everlearn.report.results import Result, names
 
 # Drawn in this colour, then replaced by the page's own: the figures follow light and dark.
 _INK = "#0a0b0c"
-# Of like lightness, so that each can be told on white and on black.
-_COLOURS = ("#2f7ed8", "#e0672a", "#1c9a6c", "#c050a8", "#b58a12", "#7a6ae0", "#d64550")
+COLOURS = ("#2f7ed8", "#e0672a", "#1c9a6c", "#c050a8", "#b58a12", "#7a6ae0", "#d64550")
+"""Of like lightness, so that each can be told on white and on black."""
 _TASKS = LinearSegmentedColormap.from_list("tasks", ["#2f7ed8", "#1c9a6c", "#b58a12", "#e0672a", "#d64550"])
 
 _STYLE: Any = {
@@ -35,11 +36,11 @@ _STYLE: Any = {
 }
 
 
-def seen_so_far(results: Sequence[Result]) -> str:
+def seen_so_far(results: Sequence[Result], title: str = "") -> str:
     """The mean accuracy on the tasks seen so far, one line a result, with its range over seeds."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(6.4, 3.4)
-        for result, name, colour in zip(results, names(results), cycle(_COLOURS), strict=False):
+        for result, name, colour in zip(results, names(results), cycle(COLOURS), strict=False):
             examples, values = _over_seeds(result)
             per_task = result.config["stream"]["examples"]
             started = np.clip(np.ceil(examples / per_task), 1, values.shape[2]).astype(int)
@@ -49,8 +50,8 @@ def seen_so_far(results: Sequence[Result]) -> str:
                 low, high = 100 * means.min(0), 100 * means.max(0)
                 axes.fill_between(examples, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.set_ylabel("accuracy on tasks seen so far, %")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
-        return _svg(figure, f"Mean accuracy on the tasks seen so far, {_length(results[0])}")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2, title=title, alignment="left")
+        return _svg(figure, f"Mean accuracy on the tasks seen so far, {_length(results[0])} {title}".rstrip())
 
 
 def every_task(result: Result, name: str) -> str:
@@ -75,6 +76,7 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel("examples seen")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_ylim(0, 100)
     axes.grid(color=_INK, alpha=0.12, linewidth=0.6)
     return figure, axes

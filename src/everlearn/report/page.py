@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from everlearn.report.figures import every_task, seen_so_far
+from everlearn.report.figures import COLOURS, every_task, seen_so_far
 from everlearn.report.results import Result, names
 from everlearn.report.tables import HEADINGS, by_stream, caption, paper_heading, rows
 from everlearn.streams.source import write_whole
@@ -57,7 +57,7 @@ $rows
 </table></div>
 <h2>Accuracy over the stream</h2>
 <p>On the tasks that have begun so far: the mean over seeds, and their range.</p>
-<figure class="one">$overview</figure>
+$overview
 <h2>Every task</h2>
 <p>One line a task, from the first (blue) to the last (red), the mean over seeds. A line that falls after its task has
 passed is forgetting.</p>
@@ -89,12 +89,25 @@ def _section(results: Sequence[Result]) -> str:
         theirs=paper_heading(results),
         headings="".join(f"<th{_class(i)}>{heading}</th>" for i, heading in enumerate(HEADINGS)),
         rows="\n".join(_html_row(row) for row in rows(results)),
-        overview=seen_so_far(results),
+        overview="\n".join(f'<figure class="one">{figure}</figure>' for figure in _overview(results)),
         tasks="\n".join(
             f"<figure>{every_task(result, name)}</figure>" for result, name in zip(results, names(results), strict=True)
         ),
         settings=escape("\n".join(_settings(result) for result in results)),
     )
+
+
+def _overview(results: Sequence[Result]) -> list[str]:
+    """One figure; where there are more results than colours, one for each size of the memory."""
+    if len(results) <= len(COLOURS):
+        return [seen_so_far(results)]
+    # In the same order in each, so that a method keeps its colour.
+    ordered = sorted(results, key=lambda result: (result.method == "online", result.method))
+    sizes = sorted({result.config["memory"] for result in results}, reverse=True)
+    return [
+        seen_so_far([result for result in ordered if result.config["memory"] == size], f"memory {size:,}")
+        for size in sizes
+    ]
 
 
 def _html_row(row: Sequence[str]) -> str:

@@ -138,6 +138,8 @@ def names(results: Sequence[Result]) -> list[str]:
     for result, own in zip(results, settings, strict=True):
         like = [other for other in settings if other["name"] == own["name"]]
         telling = [key for key in own if any(other[key] != own[key] for other in like)]
+        if len({other["memory"] for other in like}) == len(like) > 1:
+            telling = ["memory"]
         called.append(result.method + "".join(f", {key} {own[key]}" for key in telling))
     return called
 

@@ -39,17 +39,18 @@ class Permutations:
         at_least(0, seed=self.seed)
         check_data(self.data)
 
-    def _pixels(self, task: int) -> Tensor:
+    def pixels(self, task: int) -> Tensor:
+        """(784,) for each place of a task's image, the number of the pixel that shows there."""
         return torch.randperm(784, generator=generator(self.seed, f"permutation of task {task}"))
 
     def train(self, task: int) -> Iterator[Batch]:
         """The training batches of one task, with columns `x`, `y` and `task`."""
         chance = generator(self.seed, f"examples of task {task}")
-        return train_batches(self.data, self._pixels(task), task, self.examples, self.batch_size, chance)
+        return train_batches(self.data, self.pixels(task), task, self.examples, self.batch_size, chance)
 
     def test(self, task: int) -> Batch:
         """All 10,000 test images as this task shows them."""
-        return test_batch(self.data, self._pixels(task), task)
+        return test_batch(self.data, self.pixels(task), task)
 
     def __iter__(self) -> Iterator[Batch]:
         return chain.from_iterable(map(self.train, range(self.tasks)))

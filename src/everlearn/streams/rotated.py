@@ -46,15 +46,18 @@ class Rotations:
         place = torch.rand((), dtype=torch.float64, generator=generator(self.seed, f"angle of task {task}"))
         return 180 / self.tasks * (task + place.item())
 
+    def pixels(self, task: int) -> Tensor:
+        """(784,) for each place of a task's image, the number of the pixel that shows there."""
+        return turned(self.angle(task))
+
     def train(self, task: int) -> Iterator[Batch]:
         """The training batches of one task, with columns `x`, `y` and `task`."""
         chance = generator(self.seed, f"examples of task {task}")
-        pixels = turned(self.angle(task))
-        return train_batches(self.data, pixels, task, self.examples, self.batch_size, chance)
+        return train_batches(self.data, self.pixels(task), task, self.examples, self.batch_size, chance)
 
     def test(self, task: int) -> Batch:
         """All 10,000 test images as this task shows them."""
-        return test_batch(self.data, turned(self.angle(task)), task)
+        return test_batch(self.data, self.pixels(task), task)
 
     def __iter__(self) -> Iterator[Batch]:
         return chain.from_iterable(map(self.train, range(self.tasks)))

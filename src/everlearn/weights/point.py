@@ -1,5 +1,7 @@
 """Copy a point of weight space, and move from it: the one line of Reptile."""
 
+from math import isfinite
+
 import torch
 from torch import nn
 
@@ -36,3 +38,13 @@ def move_from(model: nn.Module, before: Point, rate: float) -> None:
         if name in before:
             start = before[name].to(parameter.device)
             parameter.copy_(start + rate * (parameter - start))
+
+
+@torch.no_grad()
+def not_finite(model: nn.Module) -> str | None:
+    """The first parameter that holds NaN or infinity; None where all are finite."""
+    for name, parameter in model.named_parameters():
+        # A sum is finite only if all its terms are, and cheaper to ask.
+        if not isfinite(parameter.sum()) and not parameter.isfinite().all():
+            return name
+    return None

@@ -1,0 +1,186 @@
+"""How much faster the compiled path is, on real MNIST rows, learning only."""
+
+import copy
+from dataclasses import replace
+from itertools import cycle, islice
+from time import perf_counter
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import everlearn as el
+from conftest import seconds
+from everlearn.fast import Perceptron
+from everlearn.presets import paper
+
+WIDTHS = [784, 100, 100, 10]
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """1,000 rows of MNIST."""
+    stream = replace(el.Rotations(), batch_size=1000)
+    return next(iter(stream.train(0)))
+
+
+def call_on_x(model, batch):
+    """What the default forward does, but not the default itself: so the readable path runs."""
+    return model(batch["x"])
+
+
+def test_one_step(rows, claims):
+    """784-100-100-10, one row a step, against the loop that anyone would write in PyTorch.
+
+    Both begin anew each time and see the same rows once, at the paper's rate for Rotations-5120.
+    """
+
+    model = el.mlp(WIDTHS)
+    twin = Perceptron(model, el.cross_entropy)
+    sgd = torch.optim.SGD(model.parameters(), lr=0.03)
+    begin, weights = twin.snapshot(), copy.deepcopy(model.state_dict())
+
+    def compiled_steps():
+        twin.move_from(begin, 0.0)
+        twin.descend_each(rows, None, lr=0.03)
+
+    def eager_steps():
+        model.load_state_dict(weights)
+        for x, y in zip(rows["x"].split(1)[:200], rows["y"].split(1)[:200], strict=True):
+            sgd.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            sgd.step()
+
+    compiled, loop = seconds(compiled_steps, eager_steps, rounds=15)
+    compiled, loop = compiled / 1000, loop / 200
+    claims(
+        "one step, against an eager loop",
+        loop / compiled,
+        at_least=60,
+        details=f"{compiled * 1e6:.2f} µs and {loop * 1e6:.0f} µs",
+    )
+
+
+def test_one_step_on_a_dense_input(claims):
+    """No zero to skip; against the same multiply-adds as matrix products of 256 rows at once (sgemm)."""
+    twin = Perceptron(el.mlp(WIDTHS), el.cross_entropy)
+    dense = {"x": 0.1 * torch.randn(1000, 784), "y": torch.randint(10, (1000,))}
+    shapes = [(784, 100), (100, 100), (100, 10)]
+    weights = [torch.randn(shape) for shape in shapes]
+    below = [torch.randn(256, n) for n, _ in shapes]
+    errors = [torch.randn(256, m) for _, m in shapes]
+
+    def products():
+        for layer, (weight, x, error) in enumerate(zip(weights, below, errors, strict=True)):
+            x @ weight
+            x.T @ error
+            if layer > 0:
+                error @ weight.T
+
+    compiled, sgemm = seconds(lambda: twin.descend_each(dense, None, 1e-4), products, rounds=25)
+    compiled, sgemm = compiled / 1000, sgemm / 256
+    claims(
+        "one step on a dense input, in times of sgemm",
+        compiled / sgemm,
+        at_most=5,
+        details=f"{compiled * 1e6:.2f} µs and {sgemm * 1e6:.2f} µs",
+    )
+
+
+def full_learner(stream, memory):
+    """A learner as in the paper, its memory full, and batches to come."""
+    experiment = paper(stream, "mer", memory)
+    learner = experiment.learner()
+    tasks = replace(experiment.stream, batch_size=200)
+    for batch in islice(cycle(tasks), memory // 200 + 1):
+        learner.memory.add(batch)
+    return learner, cycle(list(experiment.stream.train(1))[:200])
+
+
+@pytest.mark.parametrize(
+    ("stream", "memory", "target", "examples"),
+    [("rotations", 5120, 55, 10), ("rotations", 200, 25, 100), ("many-permutations", 500, 18, 100)],
+)
+def test_mer_through_the_seam(stream, memory, target, examples, claims):
+    """`learner.learn` on single rows, MER Algorithm 1 in the paper's setting, against the readable path."""
+    compiled, batches = full_learner(stream, memory)
+    readable, _ = full_learner(stream, memory)
+    readable.forward = call_on_x
+    assert (compiled.path, readable.path) == ("compiled", "readable: forward= is one's own")
+    few = max(1, examples // 20)
+
+    fast, slow = seconds(
+        lambda: [compiled.learn(batch) for batch in islice(batches, examples)],
+        lambda: [readable.learn(batch) for batch in islice(batches, few)],
+    )
+    steps = compiled.method.batches * (1 + compiled.method.replayed)
+    fast, slow = fast / examples / steps, slow / few / steps
+    name = f"MER, {stream} at {memory}, against the readable path"
+    claims(name, slow / fast, at_least=target, details=f"{fast * 1e6:.2f} µs and {slow * 1e6:.0f} µs a step")
+
+
+def test_share_of_the_kernel(claims):
+    """Of the time of `learn` at Rotations-5120, what is spent within the kernel."""
+    learner, batches = full_learner("rotations", 5120)
+    learner.learn(next(batches))
+    kernel, within = learner._twin._kernel, []
+
+    def timed(*arguments):
+        started = perf_counter()
+        done = kernel(*arguments)
+        within.append(perf_counter() - started)
+        return done
+
+    learner._twin._kernel = timed
+    started = perf_counter()
+    for batch in islice(batches, 100):
+        learner.learn(batch)
+    whole = perf_counter() - started
+    claims(
+        "share of the kernel, rotations at 5120",
+        sum(within) / whole,
+        at_least=0.75,
+        details=f"{sum(within) * 10:.2f} of {whole * 10:.2f} ms an example",
+    )
+
+
+def small_learner(memory):
+    model = el.mlp([16, 16, 4])
+    sgd = torch.optim.SGD(model.parameters(), lr=0.01)
+    return el.Learner(model, sgd, el.cross_entropy, memory=el.Reservoir(memory), method=el.MER())
+
+
+def some_rows(n):
+    return {"x": torch.randn(n, 16), "y": torch.randint(4, (n,))}
+
+
+def test_cost_is_flat_in_the_memorys_size(claims):
+    """MER at 10⁶ slots, all filled, against 10³."""
+    small, large = small_learner(1000), small_learner(1_000_000)
+    for learner, size in ((small, 1000), (large, 1_000_000)):
+        learner.memory.add(some_rows(size))
+    batches = [some_rows(1) for _ in range(200)]
+    few, many = seconds(*(lambda one=one: [one.learn(batch) for batch in batches] for one in (small, large)))
+    claims(
+        "MER with 10⁶ slots, against 10³",
+        many / few,
+        at_most=1.5,
+        details=f"{many * 5:.3f} and {few * 5:.3f} ms",
+    )
+
+
+def test_cost_is_flat_in_the_streams_length(claims):
+    """MER after 10⁶ examples, against after 10³."""
+    young, old = small_learner(1000), small_learner(1000)
+    young.memory.add(some_rows(1000))
+    for _ in range(100):
+        old.memory.add(some_rows(10_000))
+    assert old.memory.seen == 1_000_000
+    batches = [some_rows(1) for _ in range(200)]
+    early, late = seconds(*(lambda one=one: [one.learn(batch) for batch in batches] for one in (young, old)))
+    claims(
+        "MER after 10⁶ examples, against 10³",
+        late / early,
+        at_most=1.5,
+        details=f"{late * 5:.3f} and {early * 5:.3f} ms",
+    )

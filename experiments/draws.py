@@ -1,0 +1,112 @@
+"""How far one draw of the tasks moves the mean over seeds: docs/results/mnist.md.
+
+The paper made its rotations and permutations once, so that all its seeds share their tasks. Here
+the tasks are drawn six times; with each draw, examples, weights, memory and order are those of
+seeds 0 to 4.
+
+    python experiments/draws.py run      runs what is missing, into experiments/draws.jsonl
+    python experiments/draws.py          prints the table
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from statistics import fmean, stdev
+
+import torch
+
+from everlearn.chance import generator
+from everlearn.launch import cores
+from everlearn.presets import paper
+from everlearn.run import Evaluation, Tested, run
+from everlearn.streams import Permutations, Rotations
+from everlearn.streams.remapped import train_batches
+from everlearn.types import Batch
+
+RECORD = Path(__file__).parent / "draws.jsonl"
+DRAWS, SEEDS = range(200, 206), range(5)
+CASES = [(stream, method) for method in ("er", "mer") for stream in ("rotations", "permutations")]
+MEMORY = 200
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A stream with the tasks of one seed and the examples of another."""
+
+    drawn: Rotations | Permutations
+    seed: int
+
+    @property
+    def tasks(self) -> int:
+        """How many."""
+        return self.drawn.tasks
+
+    def train(self, task: int) -> Iterator[Batch]:
+        """The training batches of one task."""
+        chance = generator(self.seed, f"examples of task {task}")
+        own = self.drawn
+        return train_batches(own.data, own.pixels(task), task, own.examples, own.batch_size, chance)
+
+    def test(self, task: int) -> Batch:
+        """The test set of one task."""
+        return self.drawn.test(task)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return chain.from_iterable(map(self.train, range(self.tasks)))
+
+
+def retained(stream: str, method: str, draw: int, seed: int) -> dict:
+    """One run, as a line of the record."""
+    torch.set_num_threads(1)
+    experiment = paper(stream, method, MEMORY, seed=seed)
+    tasks = Drawn(replace(experiment.stream, seed=draw), seed)
+    tested = [event for event in run(experiment.learner(), tasks, Evaluation()) if isinstance(event, Tested)]
+    return {"stream": stream, "method": method, "draw": draw, "seed": seed, "ra": 100 * fmean(tested[-1].accuracy)}
+
+
+def recorded() -> list[dict]:
+    """The lines there are."""
+    return [json.loads(line) for line in RECORD.read_text().splitlines()] if RECORD.exists() else []
+
+
+def run_missing() -> None:
+    """All runs that have no line yet, on all cores."""
+    done = {(line["stream"], line["method"], line["draw"], line["seed"]) for line in recorded()}
+    wanted = [(*case, draw, seed) for case in CASES for draw in DRAWS for seed in SEEDS]
+    missing = [one for one in wanted if one not in done]
+    with ProcessPoolExecutor(cores()) as pool, RECORD.open("a") as file:
+        for i, future in enumerate(as_completed([pool.submit(retained, *one) for one in missing]), 1):
+            file.write(json.dumps(future.result()) + "\n")
+            file.flush()
+            print(f"{i}/{len(missing)} runs", end="\r", file=sys.stderr, flush=True)
+
+
+def table() -> str:
+    """For each case the mean over seeds with each draw, and how they spread."""
+    lines = [f"| stream | method | {' | '.join(f'draw {draw}' for draw in DRAWS)} | std of draws | std of seeds |"]
+    lines += ["|---" * (len(DRAWS) + 4) + "|"]
+    for stream, method in CASES:
+        own = [line for line in recorded() if (line["stream"], line["method"]) == (stream, method)]
+        groups = [[line["ra"] for line in own if line["draw"] == draw] for draw in DRAWS]
+        if all(len(group) == len(SEEDS) for group in groups):
+            between, within = spread(groups)
+            means = " | ".join(f"{fmean(group):.2f}" for group in groups)
+            lines.append(f"| {stream} | {method} | {means} | {between:.2f} | {within:.2f} |")
+    return "\n".join(lines)
+
+
+def spread(groups: list[list[float]]) -> tuple[float, float]:
+    """Standard deviations of the draws' effect and of the seeds', by one-way analysis of variance."""
+    within = fmean(stdev(group) ** 2 for group in groups)
+    between = stdev(map(fmean, groups)) ** 2 - within / len(groups[0])
+    return max(between, 0.0) ** 0.5, within**0.5
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["run"]:
+        run_missing()
+    print(table())

@@ -1,0 +1,37 @@
+"""Writes the tables of the docs' pages from the committed records: python experiments/pages.py."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import mnist
+
+ROOT = Path(__file__).parents[1]
+
+
+def speed() -> str:
+    """The claims about speed and what was measured."""
+    lines = ["| | ratio | reached for | times |", "|---|---|---|---|"]
+    for ratio in json.loads((ROOT / "benchmarks/record.json").read_text()):
+        bound = f"{'≥' if ratio['at_least'] else '≤'} {ratio['target']:g}"
+        lines.append(f"| {ratio['claim']} | {ratio['measured']:.2f} | {bound} | {ratio['details']} |")
+    return "\n".join(lines)
+
+
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    "mnist": ("docs/results/mnist.md", mnist.tables),
+    "speed": ("docs/guides/speed.md", speed),
+}
+
+
+def between(name: str) -> re.Pattern:
+    """Where a table stands in its page."""
+    return re.compile(rf"(?<=<!-- {name} -->\n\n).*?(?=\n\n<!-- end -->)", re.DOTALL)
+
+
+if __name__ == "__main__":
+    for name, (page, table) in TABLES.items():
+        path = ROOT / page
+        if path.exists():
+            path.write_text(between(name).sub(table(), path.read_text()))

@@ -1,0 +1,185 @@
+"""A multilayer perceptron's compiled twin: its weights in one buffer, where the kernel steps."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Size, Tensor, nn
+from torch.autograd.graph import increment_version
+
+from everlearn.fast.coverage import layers_of, parameters_of
+from everlearn.losses import cross_entropy, huber, squared
+from everlearn.types import Batch, Point
+
+
+@dataclass(frozen=True)
+class FlatPoint(Mapping[str, Tensor]):
+    """A point in one buffer, as the kernel has it; its tensors are views of that, made when asked for."""
+
+    flat: Tensor
+    """(parameters,): layer after layer weights, (inputs, outputs) row by row, and then the bias."""
+    shapes: dict[str, Size]
+    """Of the model's parameters, in this order."""
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.tensors()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of them, in the shapes of the model's parameters."""
+        parts = self.flat.split([shape.numel() for shape in self.shapes.values()])
+        return {
+            name: part if len(shape) == 1 else part.view(shape[::-1]).t()
+            for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
+        }
+
+
+class Perceptron:
+    """The compiled twin of a model that `coverage.objections` has nothing against.
+
+    It takes the model's parameters into a buffer of its own at the first step, and puts them back
+    when told: between, the buffer has the newer ones. The model's parameters keep their layout and
+    their storage.
+
+    Args:
+        model: a Sequential of Linear layers with ReLU or Tanh between them.
+        loss: `cross_entropy`, `squared` or `huber`.
+    """
+
+    def __init__(self, model: nn.Module, loss: Any) -> None:
+        from everlearn.fast import kernel  # noqa: PLC0415
+
+        layers = layers_of(model)
+        self._made_for = (loss, layers)
+        self._code = {cross_entropy: kernel.CROSS_ENTROPY, squared: kernel.SQUARED, huber: kernel.HUBER}[loss]
+        self._tanh = len(layers) > 1 and isinstance(layers[1], nn.Tanh)
+        self._parameters = parameters_of(layers)
+        weights = self._parameters[::2]
+        self._widths = np.array([weights[0].shape[1], *(weight.shape[0] for weight in weights)])
+        self._dtype = self._parameters[0].dtype
+        self._kernel = kernel.compiled(self._dtype)
+        shapes = {name: p.shape for name, p in model.named_parameters()}
+        self._own = FlatPoint(torch.empty(sum(s.numel() for s in shapes.values()), dtype=self._dtype), shapes)
+        self._arrays = [tensor.numpy() for tensor in self._own.tensors().values()]
+        self._theta = self._own.flat.numpy()
+        # For the arguments that a call does not need.
+        self._no_labels = np.empty(0, np.int64)
+        self._no_targets = np.empty((0, 0), self._theta.dtype)
+        self._no_weight = np.empty(0, self._theta.dtype)
+        self._newer = False
+
+    def is_of(self, model: nn.Module, loss: Any) -> bool:
+        """Whether loss, layers and parameters are still those that this was made for."""
+        layers = layers_of(model)
+        return self._made_for == (loss, layers) and all(
+            p is own and p.shape == array.shape and p.dtype is self._dtype
+            for p, own, array in zip(parameters_of(layers), self._parameters, self._arrays, strict=True)
+        )
+
+    def put_back(self) -> None:
+        """Give the model what was learned here."""
+        if self._newer:
+            for parameter, array in zip(self._parameters, self._arrays, strict=True):
+                np.copyto(parameter.detach().numpy(), array)
+                increment_version(parameter)  # As torch's own changes in place do.
+            self._newer = False
+
+    def _take(self) -> None:
+        # By numpy, which transposes twice as fast as torch.
+        for parameter, array in zip(self._parameters, self._arrays, strict=True):
+            np.copyto(array, parameter.detach().numpy())
+        self._newer = True
+
+    def is_finite(self) -> bool:
+        """Whether it is sure that no parameter of the model is NaN or infinite."""
+        return self._newer and isfinite(self._own.flat.sum())
+
+    def covers(self, batch: Batch, weight: Tensor | None) -> bool:
+        """Whether these rows can be stepped on here: all is as the kernel, which does not look, takes it to be."""
+        x, y = batch.get("x"), batch.get("y")
+        if x is None or y is None or not (_is_plain(x) and _is_plain(y)):
+            return False
+        rows, outputs = x.shape[0], self._widths[-1]
+        if x.dtype is not self._dtype or x.shape != (rows, self._widths[0]):
+            return False
+        if weight is not None and weight.shape != (rows,):
+            return False
+        if self._made_for[0] is cross_entropy:
+            return y.shape == (rows,) and not (y.is_floating_point() or y.is_complex())
+        return y.shape == (rows, outputs) and y.dtype is self._dtype
+
+    def descend_each(self, batch: Batch, weight: Tensor | None, lr: float) -> Tensor:
+        """A step on each row of a covered batch, in order.
+
+        Args:
+            batch: rows that are covered.
+            weight: (rows,) each scales the loss of its row's step; None is 1.
+            lr: the learning rate.
+
+        Returns:
+            The losses before the steps; fewer than there are rows where it ended before one whose
+            loss is not finite or whose label is out of range.
+        """
+        if not self._newer:
+            self._take()
+        x, y = batch["x"].contiguous().numpy(), batch["y"].contiguous()
+        by_label = self._made_for[0] is cross_entropy
+        losses = np.empty(len(x), x.dtype)
+        done = self._kernel(
+            self._theta,
+            self._widths,
+            self._tanh,
+            self._code,
+            x,
+            y.long().numpy() if by_label else self._no_labels,
+            self._no_targets if by_label else y.numpy(),
+            lr,
+            self._no_weight if weight is None else weight.detach().to(self._dtype).contiguous().numpy(),
+            losses,
+        )
+        return torch.from_numpy(losses[:done])
+
+    def snapshot(self) -> FlatPoint:
+        """A copy of the parameters."""
+        if not self._newer:
+            self._take()
+        return FlatPoint(self._own.flat.clone(), self._own.shapes)
+
+    def move_from(self, before: Point, rate: float) -> bool:
+        """θ ← before + rate · (θ − before), where `before` is a point of this model's shapes and dtype.
+
+        Returns:
+            Whether it is; nothing is done otherwise.
+        """
+        if rate == 1:
+            return True
+        start = before.flat if isinstance(before, FlatPoint) and before.shapes == self._own.shapes else None
+        if start is None:
+            start = self._flat_of(before)
+        if start is None or start.dtype is not self._dtype:
+            return False
+        if not self._newer:
+            self._take()
+        torch.lerp(start, self._own.flat, rate, out=self._own.flat)
+        return True
+
+    def _flat_of(self, point: Point) -> Tensor | None:
+        """A point of named tensors, as the readable path or a file has it, in one buffer; None where it doesn't fit."""
+        if {name: tensor.shape for name, tensor in point.items()} != self._own.shapes:
+            return None
+        flat = torch.empty_like(self._own.flat, dtype=next(iter(point.values())).dtype)
+        for tensor, own in zip(FlatPoint(flat, self._own.shapes).tensors().values(), point.values(), strict=True):
+            tensor.copy_(own)
+        return flat
+
+
+def _is_plain(values: Tensor) -> bool:
+    return values.is_cpu and values.layout is torch.strided and not values.requires_grad

@@ -1,0 +1,276 @@
+"""What is not covered runs on the readable path, and `learner.path` says why."""
+
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import optimizer as optimizers
+
+import everlearn as el
+
+SGD = torch.optim.SGD
+
+
+def two_layers(activation):
+    return nn.Sequential(nn.Linear(3, 5), activation, nn.Linear(5, 4)).double()
+
+
+def tied():
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 4)).double()
+    model[2].weight = model[0].weight
+    return model
+
+
+def frozen():
+    model = two_layers(nn.ReLU())
+    model[0].requires_grad_(False)
+    return model
+
+
+def own_kind():
+    return type("Own", (nn.Sequential,), {})(nn.Linear(3, 4)).double()
+
+
+def of(*layers):
+    return lambda: nn.Sequential(*layers).double()
+
+
+def after(change):
+    def make():
+        model = two_layers(nn.ReLU())
+        change(model)
+        return model
+
+    return make
+
+
+def parameter(*shape):
+    return nn.Parameter(torch.ones(shape).double())
+
+
+def sharing():
+    """Two weights over one buffer."""
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 4)).double()
+    buffer = torch.randn(9).double()
+    for layer in (model[0], model[2]):
+        layer.weight = nn.Parameter(buffer.view(3, 3))
+    return model
+
+
+def same_layer_twice():
+    layer = nn.Linear(3, 3)
+    return nn.Sequential(layer, nn.ReLU(), layer, nn.ReLU(), nn.Linear(3, 4)).double()
+
+
+def ignore(*_):
+    pass
+
+
+OTHERS = "parameters that are not weights and biases"
+SHARED = "parameters are tied, or share memory"
+HOOKED = "the model has hooks or is compiled"
+MODELS = {
+    "is a Linear": ("the model is a Linear, not a Sequential", lambda: nn.Linear(3, 4).double()),
+    "is a subclass": ("the model is a Own, not a Sequential", own_kind),
+    "ends in dropout": ("the model's layers are not Linear, with", of(nn.Linear(3, 4), nn.Dropout())),
+    "ends in ReLU": ("an activation between each two", of(nn.Linear(3, 4), nn.ReLU())),
+    "ends in no Linear": ("an activation between each two", of(nn.Linear(3, 4), nn.ReLU(), nn.Flatten())),
+    "has GELU": ("not all ReLU or all Tanh", lambda: two_layers(nn.GELU())),
+    "has no bias": ("a layer has no bias", of(nn.Linear(3, 4, bias=False))),
+    "has a parameter of its own": (OTHERS, after(lambda model: model.register_parameter("own", parameter(7)))),
+    "has a parameter in a layer": (OTHERS, after(lambda model: model[1].register_parameter("own", parameter(5, 5)))),
+    "is parametrized": ("not Linear", after(lambda model: nn.utils.parametrizations.weight_norm(model[0]))),
+    "has a forward hook": (HOOKED, after(lambda model: model[1].register_forward_hook(ignore))),
+    "has a forward pre-hook": (HOOKED, after(lambda model: model.register_forward_pre_hook(ignore))),
+    "has another forward": (HOOKED, after(lambda model: setattr(model[1], "forward", torch.relu))),
+    "has a hook on a parameter": ("a parameter has hooks", after(lambda model: model[0].weight.register_hook(ignore))),
+    "has a hook after a gradient": (
+        "a parameter has hooks",
+        after(lambda model: model[0].weight.register_post_accumulate_grad_hook(ignore)),
+    ),
+    "is partly frozen": ("not all parameters are trainable", frozen),
+    "has tied weights": (SHARED, tied),
+    "has a layer twice": (SHARED, same_layer_twice),
+    "has weights over one buffer": (SHARED, sharing),
+    "is float16": ("float16, not float32 or float64", lambda: two_layers(nn.ReLU()).half()),
+    "is large": ("more than 2,000,000 parameters", of(nn.Linear(3, 300_000), nn.ReLU(), nn.Linear(300_000, 4))),
+}
+
+
+@pytest.mark.parametrize("case", MODELS)
+def test_a_model_that(case):
+    why, make = MODELS[case]
+    model = make()
+    dtype = next(model.parameters()).dtype
+    learner = el.Learner(
+        model, SGD([p for p in model.parameters() if p.requires_grad], lr=0.1), el.cross_entropy, method=el.Online()
+    )
+    assert learner.path.startswith("readable: ")
+    assert why in learner.path
+    learner.learn((torch.randn(1, 3, dtype=dtype), torch.tensor([1])))
+    assert learner.steps == 1
+
+
+def with_pre_hook(sgd):
+    sgd.register_step_pre_hook(lambda *_: None)
+    return sgd
+
+
+def with_own_step(sgd):
+    sgd.step = partial(SGD.step, sgd)
+    return sgd
+
+
+OPTIMIZERS = {
+    "the optimizer is Adam": torch.optim.Adam,
+    "momentum=0.9": lambda p: SGD(p, lr=0.1, momentum=0.9),
+    "weight_decay=0.1": lambda p: SGD(p, lr=0.1, weight_decay=0.1),
+    "maximize=True": lambda p: SGD(p, lr=0.1, maximize=True),
+    "all and only, in one group": lambda p: SGD([{"params": p[:2]}, {"params": p[2:], "lr": 0.2}], lr=0.1),
+    "does not hold the model's parameters": lambda p: SGD(p[2:], lr=0.1),
+    "the optimizer has hooks": lambda p: with_pre_hook(SGD(p, lr=0.1)),
+    "the optimizer's step was replaced": lambda p: with_own_step(SGD(p, lr=0.1)),
+}
+
+
+@pytest.mark.parametrize("why", OPTIMIZERS)
+def test_optimizers(make_learner, toy, why):
+    model = two_layers(nn.ReLU())
+    learner = make_learner(el.MER(), model=model, optimizer=OPTIMIZERS[why](list(model.parameters())))
+    assert why in learner.path
+    learner.learn(toy(1)[0])
+
+
+def test_hooks_of_the_optimizer(make_learner, toy):
+    learner = make_learner(el.Online())
+    calls = []
+    learner.optimizer.register_step_post_hook(lambda *_: calls.append(1))
+    learner.learn(toy(1)[0])
+    assert learner.path == "readable: the optimizer has hooks"
+    assert calls == [1]
+
+
+def test_losses_forward_and_step_of_ones_own(make_learner):
+    def own(output, batch):
+        return el.cross_entropy(output, batch)
+
+    assert make_learner(el.Online(), loss=own).path == (
+        "readable: the loss is not everlearn's cross_entropy, squared or huber"
+    )
+    assert make_learner(el.Online(), forward=lambda model, batch: model(batch["x"])).path == (
+        "readable: forward= is one's own"
+    )
+    assert make_learner(el.Online(), step=lambda loss: None).path == "readable: step= is one's own"
+
+
+def test_autocast(make_learner):
+    learner = make_learner(el.Online())
+    with torch.autocast("cpu"):
+        assert learner.path == "readable: autocast is on"
+    assert learner.path == "compiled"
+
+
+def test_without_gradients(make_learner):
+    learner = make_learner(el.Online())
+    with torch.no_grad():
+        assert learner.path == "readable: gradients are disabled"
+    with torch.inference_mode():
+        assert learner.path == "readable: gradients are disabled"
+
+
+@pytest.mark.parametrize(
+    ("register", "why"),
+    [
+        (nn.modules.module.register_module_forward_hook, "the model has hooks or is compiled"),
+        (nn.modules.module.register_module_forward_pre_hook, "the model has hooks or is compiled"),
+        (nn.modules.module.register_module_full_backward_hook, "the model has hooks or is compiled"),
+        (nn.modules.module.register_module_full_backward_pre_hook, "the model has hooks or is compiled"),
+        (optimizers.register_optimizer_step_pre_hook, "the optimizer has hooks"),
+        (optimizers.register_optimizer_step_post_hook, "the optimizer has hooks"),
+    ],
+)
+def test_global_hooks(make_learner, register, why):
+    learner = make_learner(el.Online())
+    handle = register(lambda *_: None)
+    assert learner.path == f"readable: {why}"
+    handle.remove()
+    assert learner.path == "compiled"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_model_whose_parts_were_compiled_or_have_backward_hooks(make_learner):
+    learner = make_learner(el.Online())
+    handle = learner.model[0].register_full_backward_hook(lambda *_: None)
+    assert "has hooks" in learner.path
+    handle.remove()
+    handle = learner.model[0].register_full_backward_pre_hook(lambda *_: None)
+    assert "has hooks" in learner.path
+    handle.remove()
+    assert learner.path == "compiled"
+    learner.model.compile()
+    assert "is compiled" in learner.path
+
+
+def test_rows_that_want_gradients_of_their_own(make_learner, toy):
+    """Such as an input that is itself trained: autograd does that."""
+    x = toy(1)[0]["x"].requires_grad_()
+    make_learner(lambda learner, batch: learner.descend_each({"x": x, "y": batch["y"]})).learn(toy(1)[0])
+    assert x.grad is not None
+
+
+def test_batches_that_are_not_plain_are_learned_by_the_readable_path(make_learner):
+    """Images of two dimensions go through a Sequential too, where its Linear takes the last one."""
+    learner = make_learner(el.Online())
+    readable = make_learner(el.Online(), forward=lambda model, batch: model(batch["x"]).clone())
+    for one in (learner, readable):
+        one.loss = el.squared
+        one.learn({"x": torch.ones(1, 2, 3).double(), "y": torch.ones(1, 2, 4).double()})
+    assert torch.equal(learner.model[0].weight, readable.model[0].weight)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"y": torch.tensor([0, 1])},
+        {"y": torch.tensor([[0], [1], [2]])},
+        {"y": torch.tensor([0.0, 1.0, 2.0])},
+        {"x": torch.zeros(3, 2).double()},
+        {"weight": torch.ones(2)},
+    ],
+    ids=["too few labels", "columns of labels", "labels that are floats", "too few inputs", "too few weights"],
+)
+def test_what_a_method_gets_wrong_never_reaches_the_kernel(make_learner, toy, spoilt):
+    good = {name: torch.cat([row[name] for row in toy(3)]) for name in ("x", "y")}
+
+    def method(learner, _):
+        batch = good | spoilt
+        return learner.descend_each({name: batch[name] for name in ("x", "y")}, batch.get("weight"))
+
+    compiled = make_learner(method)
+    readable = make_learner(method, forward=lambda model, batch: model(batch["x"]))
+    for learner in (compiled, readable):
+        with pytest.raises((el.InputError, ValueError, RuntimeError)):
+            learner.learn(good)
+    assert all(map(torch.equal, compiled.model.parameters(), readable.model.parameters()))
+
+
+def test_without_numba_all_works_and_the_path_says_so():
+    program = """
+import sys
+sys.modules["numba"] = None
+import torch, everlearn as el
+model = el.mlp([3, 4])
+learner = el.Learner(model, torch.optim.SGD(model.parameters(), 0.1), el.cross_entropy, method=el.Online())
+learner.learn((torch.zeros(1, 3), torch.tensor([1])))
+print(learner.path)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("readable: numba does not work here: ModuleNotFoundError")
+
+
+def test_numba_is_imported_at_first_use():
+    program = "import sys, everlearn; assert 'numba' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)

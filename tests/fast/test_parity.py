@@ -1,0 +1,249 @@
+"""The compiled path does what the readable path does."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import everlearn as el
+from everlearn.fast import kernel
+
+
+@dataclass(frozen=True)
+class Steps:
+    """One step on each row; the weight is a column of the batch, where there is one."""
+
+    def __call__(self, learner, batch):
+        return learner.descend_each(batch, batch.get("weight"))
+
+
+@dataclass(frozen=True)
+class Sixth:
+    """Steps of which the sixth has a weight of its own."""
+
+    weight: float
+
+    def __call__(self, learner, batch):
+        weight = torch.ones(len(batch["x"])).double()
+        weight[5] = self.weight
+        return learner.descend_each(batch, weight)
+
+
+def call_on_x(model, batch):
+    """Not the default forward, though it does the same: the readable path runs."""
+    return model(batch["x"])
+
+
+def pair(method, widths, loss=el.cross_entropy, *, activation=nn.ReLU, dtype=torch.float64, lr=0.05, seed=0):
+    """Two equal learners: the first compiled, the second readable."""
+    learners = []
+    for forward in (None, call_on_x):
+        model = el.mlp(widths, activation, seed=seed).to(dtype)
+        for layer in model[::2]:
+            nn.init.uniform_(layer.bias, -0.3, 0.3, generator=torch.Generator().manual_seed(seed))
+        learners.append(
+            el.Learner(
+                model,
+                torch.optim.SGD(model.parameters(), lr=lr),
+                loss,
+                memory=el.Reservoir(30, seed=seed),
+                method=method,
+                seed=seed,
+                **({} if forward is None else {"forward": forward}),
+            )
+        )
+    assert [learner.path.partition(":")[0] for learner in learners] == ["compiled", "readable"]
+    return learners
+
+
+def rows(n, inputs, outputs, loss=el.cross_entropy, *, dtype=torch.float64, seed=0):
+    """Rows of which half the inputs are zero."""
+    chance = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, inputs, generator=chance, dtype=dtype)
+    x *= torch.rand(n, inputs, generator=chance) < 0.5
+    if loss is el.cross_entropy:
+        return {"x": x, "y": torch.randint(outputs, (n,), generator=chance)}
+    return {"x": x, "y": 2 * torch.randn(n, outputs, generator=chance, dtype=dtype)}
+
+
+def gap(one, other):
+    pairs = zip(one.model.parameters(), other.model.parameters(), strict=True)
+    return max((p - q).abs().max().item() for p, q in pairs)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    widths=st.lists(st.integers(1, 9), min_size=2, max_size=5),
+    activation=st.sampled_from([nn.ReLU, nn.Tanh]),
+    loss=st.sampled_from([el.cross_entropy, el.squared, el.huber]),
+    weighted=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_two_thousand_steps_end_in_the_same_place(widths, activation, loss, weighted, seed):
+    compiled, readable = pair(Steps(), widths, loss, activation=activation, seed=seed)
+    batch = rows(2000, widths[0], widths[-1], loss, seed=seed)
+    if weighted:
+        batch["weight"] = torch.rand(2000, generator=torch.Generator().manual_seed(seed))
+    torch.testing.assert_close(compiled.learn(batch), readable.learn(batch), rtol=0, atol=1e-9)
+    assert gap(compiled, readable) < 1e-9
+    assert compiled.steps == readable.steps == 2000
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
+def test_a_batch_of_the_papers_network_in_float32(activation):
+    widths = [784, 100, 100, 10]
+    compiled, readable = pair(Steps(), widths, activation=activation, dtype=torch.float32, lr=0.03)
+    for learner in (compiled, readable):
+        learner.learn(rows(100, 784, 10, dtype=torch.float32))
+    assert 0 < gap(compiled, readable) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "method",
+    [el.MER(gamma=0.5), el.MERBig(batches=3), el.MERCurrent(), el.Reptile(), el.Online(), el.ER(), el.TaskER()],
+)
+def test_every_method_learns_the_same_from_the_same_draws(method):
+    compiled, readable = pair(method, [5, 7, 6, 4])
+    batch = rows(200, 5, 4) | {"task": torch.arange(200) // 100}
+    for start in range(0, 200, 2):
+        given = {name: values[start : start + 2] for name, values in batch.items()}
+        assert compiled.learn(given).item() == pytest.approx(readable.learn(given).item(), abs=1e-9)
+    assert gap(compiled, readable) < 1e-9
+    assert compiled.steps == readable.steps
+
+
+def test_a_step_worked_by_hand():
+    """One input, one hidden unit, one output: θ' = θ − lr · dl/dθ, by the chain rule on paper."""
+    model = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 1)).double()
+    with torch.no_grad():
+        for parameter, value in zip(model.parameters(), (2.0, 1.0, 3.0, -1.0), strict=True):
+            parameter.fill_(value)
+    learner = el.Learner(model, torch.optim.SGD(model.parameters(), lr=0.1), el.squared, method=Steps())
+    # Hidden: 2 · 0.5 + 1 = 2. Output: 3 · 2 − 1 = 5. Loss: (5 − 4)² = 1; by the output 2.
+    loss = learner.learn({"x": torch.tensor([[0.5]]).double(), "y": torch.tensor([[4.0]]).double()})
+    assert learner.path == "compiled"
+    assert loss.item() == 1
+    # By the hidden unit 3 · 2 = 6; so by its weight 3 and by its bias 6; above 2 · 2 = 4 and 2.
+    expected = (2 - 0.1 * 3, 1 - 0.1 * 6, 3 - 0.1 * 4, -1 - 0.1 * 2)
+    assert [p.item() for p in model.parameters()] == pytest.approx(expected, abs=1e-15)
+
+
+def test_a_tanh_unit_at_zero_still_passes_its_gradient_down():
+    compiled, readable = pair(Steps(), [3, 4, 2], activation=nn.Tanh)
+    for learner in (compiled, readable):
+        with torch.no_grad():
+            learner.model[0].weight.zero_()
+            learner.model[0].bias.zero_()
+        learner.learn(rows(1, 3, 2))
+    assert gap(compiled, readable) < 1e-15
+    assert compiled.model[0].weight.abs().sum() > 0
+
+
+@pytest.mark.parametrize("label", [2, 100, -1, -100])
+def test_a_label_out_of_range_is_refused_after_the_rows_before_it(label):
+    compiled, readable = pair(Steps(), [3, 4, 2])
+    batch = rows(5, 3, 2) | {"weight": torch.arange(1.0, 6.0)}
+    batch["y"][3] = label
+    for learner in (compiled, readable):
+        with pytest.raises(el.InputError, match=f"label {label} in column 'y' is out of range"):
+            learner.learn(batch)
+        assert learner.steps == 3
+    assert gap(compiled, readable) < 1e-15
+
+
+def test_divergence_stops_before_the_step_that_it_would_spoil():
+    compiled, readable = pair(Steps(), [3, 4, 2], el.squared, lr=1e80)
+    for learner in (compiled, readable):
+        with pytest.raises(el.Diverged, match="no longer finite after 1 steps"):
+            learner.learn(rows(9, 3, 2, el.squared))
+        assert all(p.isfinite().all() for p in learner.model.parameters())
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), 1e308])
+def test_a_weight_that_spoils_the_loss_is_noticed_before_the_step(weight):
+    compiled, readable = pair(Sixth(weight), [3, 4, 2], el.squared)
+    batch = rows(9, 3, 2, el.squared)
+    batch["y"] *= 10
+    for learner in (compiled, readable):
+        with pytest.raises(el.Diverged, match="no longer finite after 5 steps"):
+            learner.learn(batch)
+    assert gap(compiled, readable) < 1e-9
+
+
+def test_rows_that_the_kernel_leaves_are_stepped_on_by_torch_with_their_own_weights():
+    compiled, readable = pair(Steps(), [3, 4, 2])
+    batch = rows(6, 3, 2) | {"weight": torch.arange(1.0, 7.0)}
+    one = {name: values[:1] for name, values in batch.items()}
+    for learner in (compiled, readable):
+        learner.learn(one)
+    kernel = compiled._twin._kernel
+    compiled._twin._kernel = lambda *given: kernel(*given[:4], given[4][:2], *given[5:])
+    for learner in (compiled, readable):
+        learner.learn(batch)
+    assert compiled.steps == readable.steps == 7
+    assert gap(compiled, readable) < 1e-12
+
+
+def test_steps_by_torch_that_spoil_the_weights_are_noticed_too():
+    """Where a method's last step is on many rows at once, the twin has not seen it."""
+    for learner in pair(el.Online(), [3, 4, 3], el.squared, lr=1e200):
+        with pytest.raises(el.Diverged, match="holds NaN or infinity"):
+            learner.learn(rows(20, 3, 3, el.squared) | {"y": torch.full((20, 3), 1e150, dtype=torch.float64)})
+
+
+def test_weights_that_overflow_are_noticed_though_no_loss_did():
+    compiled, readable = pair(Steps(), [3, 4, 2], el.squared, lr=1e308)
+    for learner in (compiled, readable):
+        with pytest.raises(el.Diverged, match="holds NaN or infinity: go back to a checkpoint"):
+            learner.learn(rows(1, 3, 2, el.squared) | {"y": torch.full((1, 2), 1e3).double()})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("layer", [0, 2])
+def test_a_weight_that_is_not_finite_is_noticed_even_where_no_input_reaches_it(value, layer):
+    for learner in pair(Steps(), [3, 4, 2]):
+        with torch.no_grad():
+            learner.model[layer].weight[0, 0] = value
+        with pytest.raises(el.Diverged):
+            learner.learn({"x": torch.zeros(1, 3).double(), "y": torch.tensor([0])})
+
+
+def test_widths_depth_loss_and_activation_need_no_compiling_of_their_own():
+    for dtype in (torch.float32, torch.float64):
+        for loss in (el.cross_entropy, el.squared, el.huber):
+            for widths in ([2, 3], [3, 4, 2], [5, 4, 3, 2]):
+                for activation in (nn.ReLU, nn.Tanh):
+                    learner, _ = pair(Steps(), widths, loss, activation=activation, dtype=dtype)
+                    batch = rows(3, widths[0], widths[-1], loss, dtype=dtype)
+                    learner.learn(batch)
+                    learner.learn(
+                        {name: values.repeat(2, *[1] * (values.ndim - 1))[::2] for name, values in batch.items()}
+                    )
+    for dtype in (torch.float32, torch.float64):
+        assert len(kernel.compiled(dtype).signatures) == 1
+
+
+@pytest.mark.parametrize("harm", ["no folder", "an empty index", "a torn file"])
+def test_what_was_kept_on_disk_may_be_damaged_or_nowhere(harm, tmp_path):
+    """It is compiled again; here in a process of its own, as each compiles at most once."""
+    folder = tmp_path / "cache"
+    program = "import torch; from everlearn.fast import kernel; kernel.compiled(torch.float32); print('works')"
+    run = partial(subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    if harm == "no folder":
+        (tmp_path / "file").write_text("")
+        done = run(env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "file")})
+    else:
+        assert run(env=os.environ | {"NUMBA_CACHE_DIR": str(folder)}).returncode == 0
+        files = list(folder.rglob("*.nbi" if harm == "an empty index" else "*.nbc"))
+        assert files
+        for file in files:
+            file.write_bytes(b"" if harm == "an empty index" else file.read_bytes()[:100])
+        done = run(env=os.environ | {"NUMBA_CACHE_DIR": str(folder)})
+    assert done.stdout == "works\n", done.stderr
