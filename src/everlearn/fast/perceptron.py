@@ -14,6 +14,9 @@ from everlearn.fast.coverage import layers_of, parameters_of
 from everlearn.losses import cross_entropy, huber, squared
 from everlearn.types import Batch, Point
 
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""(rows, inputs) x, then labels, targets and weights, each of those empty where it is not needed."""
+
 
 @dataclass(frozen=True)
 class FlatPoint(Mapping[str, Tensor]):
@@ -102,26 +105,37 @@ class Perceptron:
         """Whether it is sure that no parameter of the model is NaN or infinite."""
         return self._newer and isfinite(self._own.flat.sum())
 
-    def covers(self, batch: Batch, weight: Tensor | None) -> bool:
-        """Whether these rows can be stepped on here: all is as the kernel, which does not look, takes it to be."""
-        x, y = batch.get("x"), batch.get("y")
-        if x is None or y is None or not (_is_plain(x) and _is_plain(y)):
-            return False
-        rows, outputs = x.shape[0], self._widths[-1]
-        if x.dtype is not self._dtype or x.shape != (rows, self._widths[0]):
-            return False
-        if weight is not None and weight.shape != (rows,):
-            return False
-        if self._made_for[0] is cross_entropy:
-            return y.shape == (rows,) and not (y.is_floating_point() or y.is_complex())
-        return y.shape == (rows, outputs) and y.dtype is self._dtype
-
-    def descend_each(self, batch: Batch, weight: Tensor | None, lr: float) -> Tensor:
-        """A step on each row of a covered batch, in order.
+    def rows(self, batch: Batch, weight: Tensor | None) -> Rows | None:
+        """The rows of a batch as the kernel, which does not look, takes them to be; None where they are otherwise.
 
         Args:
-            batch: rows that are covered.
+            batch: any rows.
             weight: (rows,) each scales the loss of its row's step; None is 1.
+        """
+        try:
+            x, y = batch["x"].numpy(), batch["y"].numpy()
+        except (KeyError, TypeError, RuntimeError):  # No such column, or on a device, sparse, with gradients.
+            return None
+        if x.dtype != self._theta.dtype or x.shape[1:] != (self._widths[0],):
+            return None
+        if weight is not None and weight.shape != x.shape[:1]:
+            return None
+        factors = self._no_weight if weight is None else weight.detach().to(self._dtype).numpy()
+        if self._made_for[0] is cross_entropy:
+            if y.shape != (len(x),) or y.dtype.kind not in "biu":
+                return None
+            labels, targets = y.astype(np.int64, copy=False), self._no_targets
+        else:
+            if y.shape != (len(x), self._widths[-1]) or y.dtype != self._theta.dtype:
+                return None
+            labels, targets = self._no_labels, y
+        return x, labels, targets, factors
+
+    def descend_each(self, rows: Rows, lr: float) -> Tensor:
+        """A step on each row, in order.
+
+        Args:
+            rows: as `rows` gives them.
             lr: the learning rate.
 
         Returns:
@@ -130,21 +144,9 @@ class Perceptron:
         """
         if not self._newer:
             self._take()
-        x, y = batch["x"].contiguous().numpy(), batch["y"].contiguous()
-        by_label = self._made_for[0] is cross_entropy
+        x, labels, targets, factors = map(np.ascontiguousarray, rows)
         losses = np.empty(len(x), x.dtype)
-        done = self._kernel(
-            self._theta,
-            self._widths,
-            self._tanh,
-            self._code,
-            x,
-            y.long().numpy() if by_label else self._no_labels,
-            self._no_targets if by_label else y.numpy(),
-            lr,
-            self._no_weight if weight is None else weight.detach().to(self._dtype).contiguous().numpy(),
-            losses,
-        )
+        done = self._kernel(self._theta, self._widths, self._tanh, self._code, x, labels, targets, lr, factors, losses)
         return torch.from_numpy(losses[:done])
 
     def snapshot(self) -> FlatPoint:
@@ -179,7 +181,3 @@ class Perceptron:
         for tensor, own in zip(FlatPoint(flat, self._own.shapes).tensors().values(), point.values(), strict=True):
             tensor.copy_(own)
         return flat
-
-
-def _is_plain(values: Tensor) -> bool:
-    return values.is_cpu and values.layout is torch.strided and not values.requires_grad

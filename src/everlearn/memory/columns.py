@@ -23,7 +23,7 @@ class Columns:
     def write(self, slots: Tensor, batch: Batch) -> None:
         """Put the rows of `batch`, which `expect` has seen, into `slots` (each slot at most once)."""
         for name, values in batch.items():
-            self._columns[name][slots] = values.detach().cpu()
+            self._columns[name].index_copy_(0, slots, values.detach().cpu())
 
     def expect(self, batch: Batch) -> None:
         """Allocate for rows like these, or check that they are like those before.

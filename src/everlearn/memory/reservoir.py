@@ -61,7 +61,8 @@ class Reservoir:
         # Where two of these rows fall into one slot, the later stays.
         last = {slot: row for row, slot in enumerate(slots) if slot < self.capacity}
         if last:
-            self._columns.write(torch.tensor(list(last)), take(batch, torch.tensor(list(last.values()))))
+            admitted = batch if len(last) == len(slots) else take(batch, torch.tensor(list(last.values())))
+            self._columns.write(torch.tensor(list(last)), admitted)
 
     def _admit(self, n: int) -> list[int]:
         """The slots of the next n rows; one past the capacity means: not admitted."""
