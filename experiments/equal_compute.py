@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from math import ceil
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 from time import perf_counter
 
 import torch
@@ -97,11 +97,6 @@ def midpoints(setting: Setting) -> list[float]:
     return [float(f"{(RATES[place] * other) ** 0.5:.1e}") for other in neighbours]
 
 
-def seconds(result: Result) -> float:
-    """Of learning, the median over runs: other work on the machine can only add to some."""
-    return median(run.seconds for run in result.runs)
-
-
 def sequential_results(setting: Setting) -> list[Result]:
     """The compared runs without Reptile, fewest batches first."""
     own = [one for one in results(RUNS, setting) if is_sequential(one)]
@@ -170,44 +165,68 @@ def perform(out: Path, setting: Setting, experiments: Iterable[Experiment]) -> N
         sys.exit(130)
 
 
-def tables() -> str:
-    """The search and the comparison."""
-    lines = ["| stream | memory | " + " | ".join(f"{lr:g}" for lr in RATES) + " | between | chosen |"]
+def search_table() -> str:
+    """What the search found: retained accuracy by learning rate."""
+    lines = [f"| stream | memory | {' | '.join(f'{lr:g}' for lr in RATES)} | between | chosen |"]
     lines += ["|---" * (len(RATES) + 4) + "|"]
     for setting in SETTINGS:
         means = searched(setting)
-        between = ", ".join(f"{lr:g}: {mean:.2f}" for lr, mean in means.items() if lr not in RATES)
-        cells = [f"{means[lr]:.2f}" if lr in means else "diverged" for lr in RATES]
-        lines += [
-            f"| {setting.stream} | {setting.memory:,} | {' | '.join(cells)} | {between} | {best_rate(setting):g} |"
-        ]
-    lines += ["", "| stream | memory | method | batches | steps | seconds | RA | MER − this, 99 % |", "|---" * 8 + "|"]
+        if means:
+            between = ", ".join(f"{lr:g}: {mean:.2f}" for lr, mean in means.items() if lr not in RATES)
+            cells = [f"{means[lr]:.2f}" if lr in means else "diverged" for lr in RATES]
+            lines += [_row(setting.stream, f"{setting.memory:,}", *cells, between, f"{best_rate(setting):g}")]
+    return "\n".join(lines)
+
+
+def comparison_table() -> str:
+    """MER beside replay of as many steps, and of as many seconds; settings of which all seeds are there."""
+    lines = [
+        "| stream | memory | ER, one step | MER | its steps | replay, as many steps | MER − this, 99 % "
+        "| replay, as many seconds | its steps | MER − this, 99 % |",
+        "|---" * 10 + "|",
+    ]
     for setting in SETTINGS:
-        mer = mer_runs(setting)
-        lines += [_line(setting, "MER", mer, "")]
-        for one in sequential_results(setting):
-            ours, theirs = accuracy(mer), accuracy(one)
-            gap = paired_difference([ours[seed] for seed in theirs], list(theirs.values()))
-            lines += [_line(setting, "sequential replay", one, f"{gap.mean:+.2f} ± {gap.half:.2f}")]
-    return "\n".join(lines).replace("-", "−").replace("|−−−", "|---")
+        mer, arms = mer_runs(setting), sequential_results(setting)
+        if [mer.seeds, *(arm.seeds for arm in arms)] == [list(SEEDS)] * 3:
+            equal_steps, equal_seconds = arms
+            plain = next(one for one in results(MNIST, setting) if one.method == "er" and one.as_in_paper)
+            lines += [
+                _row(
+                    setting.stream,
+                    f"{setting.memory:,}",
+                    _retained(plain),
+                    _retained(mer),
+                    _steps(mer),
+                    _retained(equal_steps),
+                    _gap(mer, equal_steps),
+                    _retained(equal_seconds),
+                    _steps(equal_seconds),
+                    _gap(mer, equal_seconds),
+                )
+            ]
+    return "\n".join(lines)
 
 
-def _line(setting: Setting, name: str, result: Result, gap: str) -> str:
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |".replace("-", "−")
+
+
+def _retained(result: Result) -> str:
     value = result.measure(retained_accuracy)
-    cells = (
-        setting.stream,
-        f"{setting.memory:,}",
-        name,
-        f"{result.config['method']['batches']}",
-        f"{result.runs[0].steps:,}",
-        f"{seconds(result):.0f}",
-        f"{value.mean:.2f} ± {value.half:.2f}",
-        gap,
-    )
-    return f"| {' | '.join(cells)} |"
+    return f"{value.mean:.2f} ± {value.half:.2f}"
+
+
+def _steps(result: Result) -> str:
+    return f"{result.runs[0].steps:,}"
+
+
+def _gap(mer: Result, other: Result) -> str:
+    ours, theirs = accuracy(mer), accuracy(other)
+    gap = paired_difference([ours[seed] for seed in SEEDS], [theirs[seed] for seed in SEEDS])
+    return f"{gap.mean:+.2f} ± {gap.half:.2f}"
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["run"]:
         run()
-    print(tables())
+    print(search_table(), comparison_table(), sep="\n\n")

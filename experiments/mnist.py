@@ -1,13 +1,15 @@
-"""The tables of docs/results/mnist.md, from the records in experiments/mnist."""
+"""The tables of docs/results/mnist.md, from the records beside this file."""
 
+from collections import defaultdict
 from pathlib import Path
 
 from everlearn.metrics import backward_transfer, learning_accuracy, retained_accuracy
-from everlearn.published import REPRODUCED_SEEDS, Figure, reproduced
+from everlearn.published import REPRODUCED_SEEDS, Figure, published, reproduced
 from everlearn.report import Result, read_results
 from everlearn.report.welch import Difference, Sample, difference, sample
 
-RECORDS = Path(__file__).parent / "mnist"
+HERE = Path(__file__).parent
+RECORDS = HERE / "mnist"
 STREAMS = {
     "rotations": "Rotations",
     "permutations": "Permutations",
@@ -26,8 +28,11 @@ METHODS = {
 def gap(result: Result) -> Difference:
     """Our retained accuracy less the paper's on 25 seeds, with Welch's 99 % interval."""
     theirs = reproduced(result.stream, result.method, result.config["memory"])
-    ours = sample([100 * retained_accuracy(run.matrix) for run in result.runs])
-    return difference(ours, Sample(theirs.mean, theirs.deviation, REPRODUCED_SEEDS))
+    return difference(_sample(result), Sample(theirs.mean, theirs.deviation, REPRODUCED_SEEDS))
+
+
+def _sample(result: Result) -> Sample:
+    return sample([100 * retained_accuracy(run.matrix) for run in result.runs])
 
 
 def is_finding(result: Result) -> bool:
@@ -60,6 +65,10 @@ def _line(result: Result) -> str:
         _ours(result, backward_transfer, "+"),
         *(_figure(one) for one in (paper.ra, paper.la, paper.bti)),
     ]
+    return _row(cells)
+
+
+def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |".replace("-", "−")
 
 
@@ -76,3 +85,31 @@ def tables() -> str:
     """All of them."""
     results = [result for result in read_results([RECORDS]) if result.as_in_paper]
     return "\n\n".join(table(stream, results) for stream in STREAMS)
+
+
+def more_seeds() -> str:
+    """The cells that were run on 20 further seeds: all 25 together."""
+    runs = defaultdict(list)
+    for result in read_results([RECORDS, HERE / "more-seeds"]):
+        runs[result.stream, result.method, result.config["memory"]] += result.runs
+    lines = ["| stream | method | seeds | RA ± std | paper, 25 seeds | difference, 99 % |", "|---" * 6 + "|"]
+    for (stream, method, _), together in runs.items():
+        if len(together) > 5:
+            result = Result(together)
+            ours, theirs = _sample(result), reproduced(stream, method, result.config["memory"])
+            cells = [STREAMS[stream], METHODS[method], f"{ours.size}", f"{ours.mean:.2f} ± {ours.deviation:.2f}"]
+            lines += [_row([*cells, _figure(theirs), f"{gap(result).mean:+.2f} ± {gap(result).half:.2f}"])]
+    return "\n".join(lines)
+
+
+def online_rates() -> str:
+    """Online learning on Permutations at several learning rates."""
+    found = [one for one in read_results([RECORDS, HERE / "online-rates"]) if one.method == "online"]
+    own = sorted((one for one in found if one.stream == "permutations"), key=lambda one: one.config["lr"])
+    lines = ["| learning rate | RA | LA | BTI |", "|---" * 4 + "|"]
+    for result in own:
+        measured = [_ours(result, retained_accuracy), _ours(result, learning_accuracy)]
+        lines += [_row([f"{result.config['lr']:g}", *measured, _ours(result, backward_transfer, "+")])]
+    paper = published("permutations", "online", 0)
+    lines += [_row(["the paper, Table 1", *map(_figure, (paper.ra, paper.la, paper.bti))])]
+    return "\n".join(lines)

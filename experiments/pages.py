@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import draws
+import equal_compute
 import mnist
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +23,11 @@ def speed() -> str:
 
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "mnist": ("docs/results/mnist.md", mnist.tables),
+    "more-seeds": ("docs/results/mnist.md", mnist.more_seeds),
+    "draws": ("docs/results/mnist.md", draws.table),
+    "online-rates": ("docs/results/mnist.md", mnist.online_rates),
+    "equal-compute": ("docs/results/equal-compute.md", equal_compute.comparison_table),
+    "search": ("docs/results/equal-compute.md", equal_compute.search_table),
     "speed": ("docs/guides/speed.md", speed),
 }
 

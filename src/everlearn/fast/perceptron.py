@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Size, Tensor, nn
-from torch.autograd.graph import increment_version
 
 from everlearn.fast.coverage import layers_of, parameters_of
 from everlearn.losses import cross_entropy, huber, squared
@@ -71,7 +70,7 @@ class Perceptron:
         self._kernel = kernel.compiled(self._dtype)
         shapes = {name: p.shape for name, p in model.named_parameters()}
         self._own = FlatPoint(torch.empty(sum(s.numel() for s in shapes.values()), dtype=self._dtype), shapes)
-        self._arrays = [tensor.numpy() for tensor in self._own.tensors().values()]
+        self._tensors = list(self._own.tensors().values())
         self._theta = self._own.flat.numpy()
         # For the arguments that a call does not need.
         self._no_labels = np.empty(0, np.int64)
@@ -83,22 +82,21 @@ class Perceptron:
         """Whether loss, layers and parameters are still those that this was made for."""
         layers = layers_of(model)
         return self._made_for == (loss, layers) and all(
-            p is own and p.shape == array.shape and p.dtype is self._dtype
-            for p, own, array in zip(parameters_of(layers), self._parameters, self._arrays, strict=True)
+            p is own and p.shape == tensor.shape and p.dtype is self._dtype
+            for p, own, tensor in zip(parameters_of(layers), self._parameters, self._tensors, strict=True)
         )
 
+    @torch.no_grad()
     def put_back(self) -> None:
         """Give the model what was learned here."""
         if self._newer:
-            for parameter, array in zip(self._parameters, self._arrays, strict=True):
-                np.copyto(parameter.detach().numpy(), array)
-                increment_version(parameter)  # As torch's own changes in place do.
+            for parameter, own in zip(self._parameters, self._tensors, strict=True):
+                parameter.copy_(own)
             self._newer = False
 
     def _take(self) -> None:
-        # By numpy, which transposes twice as fast as torch.
-        for parameter, array in zip(self._parameters, self._arrays, strict=True):
-            np.copyto(array, parameter.detach().numpy())
+        for parameter, own in zip(self._parameters, self._tensors, strict=True):
+            np.copyto(own.numpy(), parameter.detach().numpy())  # Transposes faster than torch.
         self._newer = True
 
     def is_finite(self) -> bool:
