@@ -1,6 +1,6 @@
 """The learner: a model, its optimizer and loss, a memory, and the method that joins them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from math import isfinite
 from pathlib import Path
@@ -79,7 +79,8 @@ class Learner:
         self._twin: Perceptron | None = None
         self._active: Perceptron | None = None
         self._learning = False
-        self._asked = False
+        self._asked: tuple[Any, ...] | None = None
+        self._refused = ""
         self._check_optimizer()
 
     @property
@@ -90,9 +91,12 @@ class Learner:
 
     @property
     def path(self) -> str:
-        """How `descend_each`, on which MER is built, would step just now: "compiled", or "readable: " and why."""
-        why = next(self._objections(), None)
-        return "compiled" if why is None else f"readable: {why}"
+        """How a `learn` would take single-row steps, those of MER, just now: "compiled", or "readable: " and why.
+
+        What the last rows were counts too, once there were some.
+        """
+        why = next(self._objections(), self._refused)
+        return f"readable: {why}" if why else "compiled"
 
     @property
     def memory(self) -> Memory:
@@ -198,9 +202,11 @@ class Learner:
         if count(batch) == 0:
             return torch.empty(0)
         twin = self._active_twin()
-        ready = None if twin is None else twin.rows(batch, weight)
-        if twin is None or ready is None:
+        ready = twin.rows(batch, weight) if twin is not None else ""
+        if twin is None or isinstance(ready, str):
+            self._refused = ready
             return self._descend_each(move(batch, self.device), weight)
+        self._refused = ""
         losses = twin.descend_each(ready, float(self.optimizer.param_groups[0]["lr"]))
         done = losses.shape[0]
         self.steps += done
@@ -253,11 +259,15 @@ class Learner:
     def _active_twin(self) -> Perceptron | None:
         """Within a `learn`, the model's compiled twin, where there can be one.
 
-        Once the model was handed out, whether there can is asked anew.
+        Whether there can is asked at the first step, and anew once the model was handed out or a
+        part of the learner was replaced.
         """
-        if self._learning and not self._asked:
-            self._asked = True
-            self._active = self._twin_where_covered()
+        if not self._learning:
+            return None
+        parts = (self.loss, self.forward, self.optimizer, torch.is_grad_enabled())
+        if self._asked != parts:
+            self._put_back()
+            self._asked, self._active = parts, self._twin_where_covered()
         return self._active
 
     def _twin_where_covered(self) -> Perceptron | None:
@@ -271,14 +281,14 @@ class Learner:
 
     def _put_back(self) -> None:
         """The model has what was learned, and may now be changed."""
-        if self._active is not None:
-            self._active.put_back()
-        self._active, self._asked = None, False
+        active, self._active, self._asked = self._active, None, None
+        if active is not None:
+            active.put_back()
 
     def __getstate__(self) -> dict[str, Any]:
         # A copied or pickled learner makes a twin of its own model.
         self._put_back()
-        return self.__dict__ | {"_twin": None}
+        return self.__dict__ | {"_twin": None, "_learning": False}
 
     def _objections(self) -> Iterator[str]:
         if self.forward is not call_on_x:
@@ -296,7 +306,7 @@ class Learner:
             "model": deepcopy(self.model.state_dict()),
             "optimizer": {"name": type(self.optimizer).__name__, **deepcopy(self.optimizer.state_dict())},
             "memory": None if self._memory is None else self._memory.state_dict(),
-            "method": deepcopy(self.state),
+            "method": {name: _plain(value) for name, value in self.state.items()},
             "steps": self.steps,
             "generator": self.generator.get_state(),
             "torch": torch.get_rng_state(),
@@ -367,3 +377,10 @@ class Learner:
                 "the optimizer holds none of the model's trainable parameters: "
                 "make it from model.parameters() of this very model"
             )
+
+
+def _plain(value: Any) -> Any:
+    """A copy; of a point, whichever path made it, as a dict of contiguous tensors."""
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    return value.clone(memory_format=torch.contiguous_format) if isinstance(value, Tensor) else deepcopy(value)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from functools import partial
+from types import MethodType
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from torch import nn
 from torch.optim import optimizer as optimizers
 
 import everlearn as el
+from everlearn.fast import kernel
+from everlearn.fast.coverage import kernel_error
 
 SGD = torch.optim.SGD
 
@@ -69,8 +72,19 @@ def ignore(*_):
     pass
 
 
-OTHERS = "parameters that are not weights and biases"
-SHARED = "parameters are tied, or share memory"
+def derive_a_weight(model):
+    """As old-style parametrizations do."""
+    del model[0].weight
+    model[0].raw = parameter(5, 3)
+    model[0].weight = model[0].raw * 2
+
+
+class OwnParameter(nn.Parameter):
+    pass
+
+
+OTHERS = "parameters that are not the weights and biases of its layers"
+SHARED = "parameters are tied, share memory or have gaps in it"
 HOOKED = "the model has hooks or is compiled"
 MODELS = {
     "is a Linear": ("the model is a Linear, not a Sequential", lambda: nn.Linear(3, 4).double()),
@@ -82,6 +96,9 @@ MODELS = {
     "has no bias": ("a layer has no bias", of(nn.Linear(3, 4, bias=False))),
     "has a parameter of its own": (OTHERS, after(lambda model: model.register_parameter("own", parameter(7)))),
     "has a parameter in a layer": (OTHERS, after(lambda model: model[1].register_parameter("own", parameter(5, 5)))),
+    "has a module in a Linear": (OTHERS, after(lambda model: model[0].add_module("own", nn.Linear(2, 2).double()))),
+    "has a module in a ReLU": (OTHERS, after(lambda model: model[1].add_module("own", nn.Linear(2, 2).double()))),
+    "has a derived weight": (OTHERS, after(derive_a_weight)),
     "is parametrized": ("not Linear", after(lambda model: nn.utils.parametrizations.weight_norm(model[0]))),
     "has a forward hook": (HOOKED, after(lambda model: model[1].register_forward_hook(ignore))),
     "has a forward pre-hook": (HOOKED, after(lambda model: model.register_forward_pre_hook(ignore))),
@@ -91,10 +108,22 @@ MODELS = {
         "a parameter has hooks",
         after(lambda model: model[0].weight.register_post_accumulate_grad_hook(ignore)),
     ),
+    "has a parameter of one's own kind": (
+        "a parameter is a OwnParameter",
+        after(lambda model: setattr(model[0], "bias", OwnParameter(torch.ones(5).double()))),
+    ),
     "is partly frozen": ("not all parameters are trainable", frozen),
     "has tied weights": (SHARED, tied),
     "has a layer twice": (SHARED, same_layer_twice),
     "has weights over one buffer": (SHARED, sharing),
+    "has gaps in a bias": (
+        SHARED,
+        after(lambda model: setattr(model[0], "bias", nn.Parameter(torch.ones(10).double()[::2]))),
+    ),
+    "has gaps in a weight": (
+        SHARED,
+        after(lambda model: setattr(model[0], "weight", nn.Parameter(torch.ones(10, 6).double()[::2, ::2]))),
+    ),
     "is float16": ("float16, not float32 or float64", lambda: two_layers(nn.ReLU()).half()),
     "is large": ("more than 2,000,000 parameters", of(nn.Linear(3, 300_000), nn.ReLU(), nn.Linear(300_000, 4))),
 }
@@ -124,24 +153,66 @@ def with_own_step(sgd):
     return sgd
 
 
+def with_own_step_and_schedule(sgd):
+    sgd.step = MethodType(lambda self, closure=None: SGD.step(self, closure), sgd)
+    torch.optim.lr_scheduler.StepLR(sgd, 10)
+    return sgd
+
+
+def with_own_zero_grad(sgd):
+    sgd.zero_grad = partial(SGD.zero_grad, sgd)
+    return sgd
+
+
+REPLACED = "the optimizer's step was replaced"
 OPTIMIZERS = {
-    "the optimizer is Adam": torch.optim.Adam,
-    "momentum=0.9": lambda p: SGD(p, lr=0.1, momentum=0.9),
-    "weight_decay=0.1": lambda p: SGD(p, lr=0.1, weight_decay=0.1),
-    "maximize=True": lambda p: SGD(p, lr=0.1, maximize=True),
-    "all and only, in one group": lambda p: SGD([{"params": p[:2]}, {"params": p[2:], "lr": 0.2}], lr=0.1),
-    "does not hold the model's parameters": lambda p: SGD(p[2:], lr=0.1),
-    "the optimizer has hooks": lambda p: with_pre_hook(SGD(p, lr=0.1)),
-    "the optimizer's step was replaced": lambda p: with_own_step(SGD(p, lr=0.1)),
+    "Adam": ("the optimizer is Adam", torch.optim.Adam),
+    "momentum": ("momentum=0.9", lambda p: SGD(p, lr=0.1, momentum=0.9)),
+    "dampening": ("dampening=0.5", lambda p: SGD(p, lr=0.1, dampening=0.5)),
+    "decay": ("weight_decay=0.1", lambda p: SGD(p, lr=0.1, weight_decay=0.1)),
+    "maximize": ("maximize=True", lambda p: SGD(p, lr=0.1, maximize=True)),
+    "two groups": (
+        "all and only, in one group",
+        lambda p: SGD([{"params": p[:2]}, {"params": p[2:], "lr": 0.2}], lr=0.1),
+    ),
+    "some parameters": ("does not hold the model's parameters", lambda p: SGD(p[2:], lr=0.1)),
+    "hooks": ("the optimizer has hooks", lambda p: with_pre_hook(SGD(p, lr=0.1))),
+    "own step": (REPLACED, lambda p: with_own_step(SGD(p, lr=0.1))),
+    "own step under a schedule": (REPLACED, lambda p: with_own_step_and_schedule(SGD(p, lr=0.1))),
+    "own zero_grad": (REPLACED, lambda p: with_own_zero_grad(SGD(p, lr=0.1))),
 }
 
 
-@pytest.mark.parametrize("why", OPTIMIZERS)
-def test_optimizers(make_learner, toy, why):
+@pytest.mark.parametrize("case", OPTIMIZERS)
+def test_optimizers(make_learner, toy, case):
+    why, make = OPTIMIZERS[case]
     model = two_layers(nn.ReLU())
-    learner = make_learner(el.MER(), model=model, optimizer=OPTIMIZERS[why](list(model.parameters())))
+    learner = make_learner(el.MER(), model=model, optimizer=make(list(model.parameters())))
     assert why in learner.path
     learner.learn(toy(1)[0])
+
+
+def test_settings_that_need_others_or_cannot_step_twice(make_learner):
+    learner = make_learner(el.Online())
+    for setting in ("nesterov", "differentiable"):
+        learner.optimizer.param_groups[0][setting] = True
+        assert learner.path == f"readable: the optimizer has {setting}=True"
+        learner.optimizer.param_groups[0][setting] = False
+    assert learner.path == "compiled"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda model: model[2].float(), "the parameters are not all of one dtype"),
+        (lambda model: setattr(model[2], "weight", parameter(4, 6)), "the shapes of the model's parameters do not fit"),
+        (lambda model: setattr(model[0], "bias", parameter(4)), "the shapes of the model's parameters do not fit"),
+        (lambda model: model.to("meta"), "the model is on meta, not on the CPU"),
+    ],
+)
+def test_models_on_which_torch_would_fail(make_learner, change, why):
+    learner = make_learner(el.Online(), model=after(change)())
+    assert learner.path == f"readable: {why}"
 
 
 def test_hooks_of_the_optimizer(make_learner, toy):
@@ -219,6 +290,38 @@ def test_rows_that_want_gradients_of_their_own(make_learner, toy):
     x = toy(1)[0]["x"].requires_grad_()
     make_learner(lambda learner, batch: learner.descend_each({"x": x, "y": batch["y"]})).learn(toy(1)[0])
     assert x.grad is not None
+
+
+def test_weights_of_rows_that_want_gradients(make_learner, toy):
+    weight = torch.ones(1, requires_grad=True)
+    learner = make_learner(lambda learner, batch: learner.descend_each(batch, weight))
+    learner.learn(toy(1)[0])
+    assert weight.grad is not None
+    assert learner.path.endswith("not on the CPU, sparse or with gradients")
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ({"x": torch.ones(1, 3).double(), "y": torch.ones(1, 4)}, "the rows' y are not float64 of shape (4,)"),
+        ({"x": torch.ones(1, 2, 3).double(), "y": torch.ones(1, 2, 4).double()}, "the rows' x are not float64 of"),
+    ],
+)
+def test_the_path_tells_of_rows_that_were_not_covered(make_learner, rows, why):
+    learner = make_learner(el.Reptile(), loss=el.squared)
+    assert learner.path == "compiled"
+    learner.learn(rows)
+    assert learner.path.startswith(f"readable: {why}")
+    learner.learn({"x": torch.ones(1, 3).double(), "y": torch.ones(1, 4).double()})
+    assert learner.path == "compiled"
+
+
+def test_on_another_default_device_it_is_the_same(make_learner, toy):
+    learner = make_learner(el.Reptile())
+    kernel_error.cache_clear()
+    kernel.compiled.cache_clear()
+    with torch.device("meta"):
+        assert learner.path == "compiled"
 
 
 def test_batches_that_are_not_plain_are_learned_by_the_readable_path(make_learner):

@@ -100,9 +100,34 @@ def test_two_thousand_steps_end_in_the_same_place(widths, activation, loss, weig
 def test_a_batch_of_the_papers_network_in_float32(activation):
     widths = [784, 100, 100, 10]
     compiled, readable = pair(Steps(), widths, activation=activation, dtype=torch.float32, lr=0.03)
-    for learner in (compiled, readable):
-        learner.learn(rows(100, 784, 10, dtype=torch.float32))
+    losses = [learner.learn(rows(100, 784, 10, dtype=torch.float32)) for learner in (compiled, readable)]
+    torch.testing.assert_close(*losses, rtol=0, atol=1e-6)
     assert 0 < gap(compiled, readable) < 1e-6
+
+
+@pytest.mark.parametrize("logits", [[40.0, 0.0, 36.0], [100.0, 0.0, 90.0], [1e8, 1e8, 0.0], [-1e8, 0.0, 0.0]])
+def test_a_loss_that_is_a_small_difference_of_large_numbers(logits):
+    compiled, readable = pair(Steps(), [1, 3], dtype=torch.float32, lr=1e-6)
+    for learner in (compiled, readable):
+        with torch.no_grad():
+            learner.model[0].bias.copy_(torch.tensor(logits))
+    batch = {"x": torch.zeros(1, 1), "y": torch.tensor([0])}
+    torch.testing.assert_close(compiled.learn(batch), readable.learn(batch), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("loss", [el.cross_entropy, el.squared, el.huber])
+@pytest.mark.parametrize("widths", [[784, 100, 100, 10], [20, 30, 17], [5, 9]], ids=str)
+def test_the_same_to_the_last_bit_wherever_arrays_lie(loss, widths):
+    """A loop that both sums and stores would be run in another order where two arrays are neighbours."""
+    batch = rows(40, widths[0], widths[-1], loss, dtype=torch.float32)
+    results, kept = set(), []
+    for size in range(8):
+        learner, _ = pair(Steps(), widths, loss, dtype=torch.float32, lr=0.01)
+        for start in range(40):
+            learner.learn({name: values[start : start + 1].clone() for name, values in batch.items()})
+            kept.append(torch.empty(1 + 37 * size))
+        results.add(nn.utils.parameters_to_vector(learner.model.parameters()).detach().numpy().tobytes())
+    assert len(results) == 1
 
 
 @pytest.mark.parametrize(

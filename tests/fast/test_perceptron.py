@@ -176,6 +176,96 @@ def test_a_point_survives_a_change_of_path_and_a_checkpoint(make_learner, toy, t
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
 
 
+def change_loss(learner):
+    learner.loss = el.squared
+
+
+def change_forward(learner):
+    learner.forward = lambda model, batch: 2 * model(batch["x"])
+
+
+def change_optimizer(learner):
+    learner.optimizer = torch.optim.SGD(learner.model.parameters(), lr=0.1, momentum=0.9)
+
+
+@pytest.mark.parametrize("change", [change_loss, change_forward, change_optimizer])
+def test_a_part_that_is_replaced_between_two_steps_counts(make_learner, toy, change):
+    def method(learner, batch):
+        losses = learner.descend_each(batch)
+        change(learner)
+        learner.descend_each(batch if learner.loss is el.cross_entropy else batch | {"y": torch.ones(1, 4).double()})
+        learner.descend_each(batch if learner.loss is el.cross_entropy else batch | {"y": torch.ones(1, 4).double()})
+        return losses
+
+    compiled = make_learner(method)
+    readable = make_learner(method, forward=lambda model, batch: model(batch["x"]))
+    for learner in (compiled, readable):
+        learner.learn(toy(1)[0])
+    for ours, theirs in zip(compiled.model.parameters(), readable.model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_gradients_that_are_turned_off_between_two_steps_are_missed_on_both_paths(make_learner, toy):
+    def method(learner, batch):
+        learner.descend_each(batch)
+        with torch.no_grad():
+            return learner.descend_each(batch)
+
+    for given in ({}, {"forward": lambda model, batch: model(batch["x"])}):
+        with pytest.raises(RuntimeError, match="does not require grad"):
+            make_learner(method, **given).learn(toy(1)[0])
+
+
+def test_a_change_of_the_weights_behind_the_learner_is_told_and_kept(make_learner, toy):
+    def method(learner, batch):
+        model = learner.model
+        losses = learner.descend_each(batch)
+        with torch.no_grad():
+            model[0].weight.fill_(7.0)
+        return losses
+
+    learner = make_learner(method)
+    with pytest.raises(el.InputError, match=r"ask for learner\.model anew after each step"):
+        learner.learn(toy(1)[0])
+    assert (learner.model[0].weight == 7).all()
+
+
+def test_a_point_may_carry_gradients(make_learner, toy):
+    def method(learner, batch):
+        before = {name: p.clone() for name, p in learner.model.named_parameters()}
+        losses = learner.descend_each(batch)
+        learner.move_from(before, 0.5)
+        return losses
+
+    compiled = make_learner(method)
+    readable = make_learner(method, forward=lambda model, batch: model(batch["x"]))
+    for learner in (compiled, readable):
+        learner.learn(toy(1)[0])
+    for ours, theirs in zip(compiled.model.parameters(), readable.model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_a_state_holds_plain_tensors(make_learner, toy, tmp_path):
+    learner = make_learner(el.Reptile())
+    learner.learn(toy(1)[0])
+    torch.save(learner.state_dict(), tmp_path / "state.pt")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert all(tensor.is_contiguous() for tensor in state["method"]["start"].values())
+
+
+def test_a_copy_made_within_a_method_is_not_learning(make_learner, toy):
+    copies = []
+
+    def method(learner, batch):
+        copies.append(copy.deepcopy(learner))
+        return learner.descend_each(batch)
+
+    make_learner(method).learn(toy(1)[0])
+    model, before = copies[0]._model, copies[0].snapshot()
+    copies[0].descend_each(toy(1)[0])
+    assert not torch.equal(model[0].weight, before["0.weight"])
+
+
 def test_what_goes_wrong_within_a_method_leaves_the_model_whole(make_learner, toy):
     def stopped(learner, batch):
         learner.descend_each(batch)

@@ -80,12 +80,13 @@ def _of_layers(model: nn.Module, layers: list[Any]) -> Iterator[str]:
         return
     if len(kinds) > 1 and set(kinds[1::2]) not in ({nn.ReLU}, {nn.Tanh}):
         yield "the model's activations are not all ReLU or all Tanh"
-    if any(layer._parameters.get("bias") is None for layer in layers[::2]):
+    if any(layer._parameters.get("bias", layer) is None for layer in layers[::2]):
         yield "a layer has no bias"
     if model._parameters or any(
-        len(layer._parameters) != (kind is nn.Linear) * 2 for layer, kind in zip(layers, kinds, strict=True)
+        layer._modules or layer._parameters.keys() != ({"weight", "bias"} if kind is nn.Linear else set())
+        for layer, kind in zip(layers, kinds, strict=True)
     ):
-        yield "the model has parameters that are not weights and biases"
+        yield "the model has parameters that are not the weights and biases of its layers"
     if any(map(_is_hooked, (model, *layers))) or any(_GLOBAL_HOOKS):
         yield "the model has hooks or is compiled"
 
@@ -114,21 +115,27 @@ def _of_parameters(parameters: list[nn.Parameter]) -> Iterator[str]:
     dtype = parameters[0].dtype
     if dtype not in DTYPES:
         yield f"the parameters are {dtype}, not float32 or float64"
+    if any(parameter.dtype is not dtype for parameter in parameters):
+        yield "the parameters are not all of one dtype"
     for parameter in parameters:
-        if parameter.dtype is not dtype:
-            yield "the parameters are not all of one dtype"
-        if type(parameter) is not nn.Parameter or not parameter.requires_grad:
-            yield "not all parameters are trainable"
-        if not parameter.is_cpu:
-            yield f"the model is on {parameter.device}, not on the CPU"
-        if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
-            yield "a parameter has hooks"
+        yield from _of_parameter(parameter)
     if not _fit([parameter.shape for parameter in parameters]):
         yield "the shapes of the model's parameters do not fit"
-    if _overlap(parameters):
-        yield "parameters are tied, or share memory"
+    elif _overlap(parameters):
+        yield "parameters are tied, share memory or have gaps in it"
     if sum(parameter.numel() for parameter in parameters) > LARGE:
         yield f"the model has more than {LARGE:,} parameters"
+
+
+def _of_parameter(parameter: nn.Parameter) -> Iterator[str]:
+    if type(parameter) is not nn.Parameter:
+        yield f"a parameter is a {type(parameter).__name__}"
+    if not parameter.requires_grad:
+        yield "not all parameters are trainable"
+    if not parameter.is_cpu:
+        yield f"the model is on {parameter.device}, not on the CPU"
+    if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
+        yield "a parameter has hooks"
 
 
 def _fit(shapes: list[Size]) -> bool:
@@ -143,7 +150,7 @@ def _overlap(parameters: list[nn.Parameter]) -> bool:
     """Whether two parameters, or two elements of one, are in the same place."""
     places = sorted((parameter.data_ptr(), parameter.nbytes) for parameter in parameters)
     return any(start + size > following for (start, size), (following, _) in pairwise(places)) or any(
-        not (parameter.is_contiguous() or parameter.mT.is_contiguous()) for parameter in parameters
+        not (parameter.is_contiguous() or parameter.t().is_contiguous()) for parameter in parameters
     )
 
 
@@ -152,14 +159,15 @@ def _of_optimizer(optimizer: Optimizer, parameters: list[nn.Parameter]) -> Itera
         yield f"the optimizer is {type(optimizer).__name__}, not SGD"
         return
     group = optimizer.param_groups[0]
-    for setting in ("momentum", "dampening", "weight_decay", "nesterov", "maximize"):
+    for setting in ("momentum", "dampening", "weight_decay", "nesterov", "maximize", "differentiable"):
         if group[setting]:
             yield f"the optimizer has {setting}={group[setting]}"
     held = [id(parameter) for one in optimizer.param_groups for parameter in one["params"]]
     if len(optimizer.param_groups) > 1 or sorted(held) != sorted(map(id, parameters)):
         yield "the optimizer does not hold the model's parameters, all and only, in one group"
+    # A learning rate scheduler puts a wrapper, that counts, around the class's own step.
     step = optimizer.__dict__.get("step")
-    if "zero_grad" in optimizer.__dict__ or not (step is None or getattr(step, "_wrapped_by_lr_sched", False)):
+    if "zero_grad" in optimizer.__dict__ or not (step is None or getattr(step, "__wrapped__", step) is SGD.step):
         yield "the optimizer's step was replaced"
     if (
         optimizer._optimizer_step_pre_hooks

@@ -19,9 +19,12 @@ from numba import njit
 CROSS_ENTROPY, SQUARED, HUBER = 0, 1, 2
 
 
-# Sums may be taken in any order; NaN and infinity must stay what they are.
+# Sums may be taken in any order, but in the same one each time: a loop that both sums and stores is
+# compiled for arrays that are near to each other too, and then the allocator would choose the order.
+# So no loop does both where sums are free. NaN and infinity must stay what they are.
 _HOW: Any = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
 _part = njit(**_HOW)
+_exact = njit(fastmath=False, error_model="numpy")
 
 
 @cache
@@ -39,7 +42,7 @@ def compiled(dtype: torch.dtype) -> Callable[..., int]:
 
 def _tried(kernel: Callable[..., int], dtype: torch.dtype) -> Callable[..., int]:
     """The kernel after a call on no rows, which compiles it or reads it from disk."""
-    none = torch.empty((0, 1), dtype=dtype).numpy()
+    none = torch.empty((0, 1), dtype=dtype, device="cpu").numpy()
     widths = np.array([1, 1])
     kernel(none[:, 0], widths, False, CROSS_ENTROPY, none, widths[:0], none, 0.0, none[:, 0], none[:, 0])
     return kernel
@@ -149,7 +152,7 @@ def _activate(values, tanh):
             values[j] = 0
 
 
-@_part
+@_exact
 def _cross_entropy(logits, label, errors):
     """Softmax cross-entropy; `errors` takes its gradient by the logits."""
     highest, total = logits.max(), logits.dtype.type(0)
@@ -161,7 +164,7 @@ def _cross_entropy(logits, label, errors):
     return np.log(total) - (logits[label] - highest)
 
 
-@_part
+@_exact
 def _distance(output, target, huber, errors):
     """Squared or Huber error, the mean over the outputs; `errors` takes its gradient by them."""
     total, share = output.dtype.type(0), output.dtype.type(1) / len(output)
@@ -196,5 +199,6 @@ def _step_and_pass_down(weights, values, index, rate, errors, errors_below, tanh
         row, step, total = weights[i], rate * values[i], errors.dtype.type(0)
         for j in range(len(errors)):
             total += row[j] * errors[j]
+        for j in range(len(errors)):
             row[j] -= step * errors[j]
         errors_below[i] = total * (1 - values[i] * values[i]) if tanh else total

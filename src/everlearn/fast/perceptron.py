@@ -11,13 +11,13 @@ from torch import Size, Tensor, nn
 
 from everlearn.fast.coverage import layers_of, parameters_of
 from everlearn.losses import cross_entropy, huber, squared
-from everlearn.types import Batch, Point
+from everlearn.types import Batch, InputError, Point
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """(rows, inputs) x, then labels, targets and weights, each of those empty where it is not needed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FlatPoint(Mapping[str, Tensor]):
     """A point in one buffer, as the kernel has it; its tensors are views of that, made when asked for."""
 
@@ -69,13 +69,16 @@ class Perceptron:
         self._dtype = self._parameters[0].dtype
         self._kernel = kernel.compiled(self._dtype)
         shapes = {name: p.shape for name, p in model.named_parameters()}
-        self._own = FlatPoint(torch.empty(sum(s.numel() for s in shapes.values()), dtype=self._dtype), shapes)
+        self._own = FlatPoint(
+            torch.empty(sum(s.numel() for s in shapes.values()), dtype=self._dtype, device="cpu"), shapes
+        )
         self._tensors = list(self._own.tensors().values())
         self._theta = self._own.flat.numpy()
         # For the arguments that a call does not need.
         self._no_labels = np.empty(0, np.int64)
         self._no_targets = np.empty((0, 0), self._theta.dtype)
         self._no_weight = np.empty(0, self._theta.dtype)
+        self._taken: list[int] = []
         self._newer = False
 
     def is_of(self, model: nn.Module, loss: Any) -> bool:
@@ -88,44 +91,60 @@ class Perceptron:
 
     @torch.no_grad()
     def put_back(self) -> None:
-        """Give the model what was learned here."""
-        if self._newer:
-            for parameter, own in zip(self._parameters, self._tensors, strict=True):
-                parameter.copy_(own)
-            self._newer = False
+        """Give the model what was learned here.
+
+        Raises:
+            InputError: the model's parameters were changed since they were taken; they stay so.
+        """
+        if not self._newer:
+            return
+        self._newer = False
+        if self._versions() != self._taken:
+            raise InputError(
+                "the model's weights were changed in the middle of a learn, of which the compiled path knew nothing: "
+                "in a method, ask for learner.model anew after each step; see the guide on speed"
+            )
+        for parameter, own in zip(self._parameters, self._tensors, strict=True):
+            parameter.copy_(own)
+
+    def _versions(self) -> list[int]:
+        """How often torch has changed each of the model's parameters."""
+        return [parameter._version for parameter in self._parameters]
 
     def _take(self) -> None:
         for parameter, own in zip(self._parameters, self._tensors, strict=True):
             np.copyto(own.numpy(), parameter.detach().numpy())  # Transposes faster than torch.
+        self._taken = self._versions()
         self._newer = True
 
     def is_finite(self) -> bool:
         """Whether it is sure that no parameter of the model is NaN or infinite."""
         return self._newer and isfinite(self._own.flat.sum())
 
-    def rows(self, batch: Batch, weight: Tensor | None) -> Rows | None:
-        """The rows of a batch as the kernel, which does not look, takes them to be; None where they are otherwise.
+    def rows(self, batch: Batch, weight: Tensor | None) -> Rows | str:
+        """The rows of a batch as the kernel, which does not look, takes them to be; or why they are otherwise.
 
         Args:
             batch: any rows.
             weight: (rows,) each scales the loss of its row's step; None is 1.
         """
+        dtype = self._theta.dtype
         try:
             x, y = batch["x"].numpy(), batch["y"].numpy()
-        except (KeyError, TypeError, RuntimeError):  # No such column, or on a device, sparse, with gradients.
-            return None
-        if x.dtype != self._theta.dtype or x.shape[1:] != (self._widths[0],):
-            return None
-        if weight is not None and weight.shape != x.shape[:1]:
-            return None
-        factors = self._no_weight if weight is None else weight.detach().to(self._dtype).numpy()
+            factors = self._no_weight if weight is None else weight.to(self._dtype).numpy()
+        except (KeyError, TypeError, RuntimeError):
+            return "the columns x and y, or the rows' weights, are missing, not on the CPU, sparse or with gradients"
+        if x.dtype != dtype or x.shape[1:] != (self._widths[0],):
+            return f"the rows' x are not {dtype} of shape ({self._widths[0]},)"
+        if weight is not None and factors.shape != x.shape[:1]:
+            return "there is not one weight for each row"
         if self._made_for[0] is cross_entropy:
             if y.shape != (len(x),) or y.dtype.kind not in "biu":
-                return None
+                return "the rows' y are not labels"
             labels, targets = y.astype(np.int64, copy=False), self._no_targets
         else:
-            if y.shape != (len(x), self._widths[-1]) or y.dtype != self._theta.dtype:
-                return None
+            if y.shape != (len(x), self._widths[-1]) or y.dtype != dtype:
+                return f"the rows' y are not {dtype} of shape ({self._widths[-1]},)"
             labels, targets = self._no_labels, y
         return x, labels, targets, factors
 
@@ -153,6 +172,7 @@ class Perceptron:
             self._take()
         return FlatPoint(self._own.flat.clone(), self._own.shapes)
 
+    @torch.no_grad()
     def move_from(self, before: Point, rate: float) -> bool:
         """θ ← before + rate · (θ − before), where `before` is a point of this model's shapes and dtype.
 
