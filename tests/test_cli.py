@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from everlearn.cli import Paper, main
-from everlearn.presets import table
+from everlearn.presets import paper, table
 
 
 def everlearn(*args, **env):
@@ -83,6 +83,7 @@ def test_data(capsys):
         (["paper", "--memory", "300"], "the paper has no rotations with a memory of 300; it has: rotations at 5120"),
         (["paper", "--methods", "mre"], "the paper has no setting for mre; it has: online, er"),
         (["paper", "--table", "2", "--memory", "500"], "--table has streams, memories and methods of its own"),
+        (["paper", "--table", "2", "--stream", "rotations"], "--table has streams, memories and methods of its own"),
         (["paper", "--table", "4"], "invalid choice '4'"),
         (["paper", "--seeds", "1", "--first-seed", "-1"], "seed must be at least 0, not -1"),
         (["paper", "--methods"], "methods must be at least 1, not 0"),
@@ -125,3 +126,11 @@ def test_a_table_is_run_seed_by_seed():
     seeds = [one.seed for one in Paper(table=1, seeds=2, first_seed=7).experiments()]
     assert seeds == [7] * 4 + [8] * 4
     assert Paper(table=1, seeds=1, first_seed=4).experiments() == table(1, seed=4)
+
+
+@pytest.mark.parametrize("stream", ["rotations", "permutations", "many-permutations"])
+def test_a_stream_alone_takes_the_smallest_memory_of_the_paper(stream):
+    memory = 500 if stream == "many-permutations" else 200
+    assert Paper(stream=stream, seeds=1).experiments() == [
+        paper(stream, method, memory) for method in ("mer", "er", "online")
+    ]

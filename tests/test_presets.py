@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
+from everlearn import InputError
 from everlearn.presets import METHODS, paper, stream_name, table
 from everlearn.published import published, reproduced
 
@@ -130,3 +131,8 @@ def test_online_rates(stream, lr):
 
 def test_names_of_methods():
     assert list(METHODS) == ["er", "mer", "mer-big", "mer-current", "online", "reptile", "task-er"]
+
+
+def test_a_table_that_is_not_here_is_told():
+    with pytest.raises(InputError, match="there is no table 4 here; there are: 1, 2, 3, 6, 7, 8, 9"):
+        table(4)

@@ -11,7 +11,7 @@ import tyro
 
 from everlearn.experiment import Experiment
 from everlearn.launch import launch
-from everlearn.presets import METHODS, STREAMS, paper, table
+from everlearn.presets import CHOSEN, METHODS, STREAMS, paper, table
 from everlearn.ranges import at_least
 from everlearn.report import read_results, text_table, write_page
 from everlearn.run import Evaluation
@@ -72,12 +72,12 @@ class Paper:
 
     table: Literal[1, 2, 3, 6, 7, 8, 9] | None = None
     """All runs of a table of the paper, in place of --stream, --memory and --methods."""
-    stream: Literal["rotations", "permutations", "many-permutations"] = "rotations"
-    """The stream."""
-    memory: int = 200
-    """Rows that the reservoir holds at most: 5120, 500 or 200, as in the paper."""
-    methods: tuple[str, ...] = ("mer", "er", "online")
-    """Any of online, er, task-er, mer, mer-big, mer-current."""
+    stream: Literal["rotations", "permutations", "many-permutations"] | None = None
+    """The stream; rotations, where nothing else is said."""
+    memory: int | None = None
+    """Rows that the reservoir holds at most: 5120, 500 or 200, as in the paper; by default the fewest."""
+    methods: tuple[str, ...] | None = None
+    """Any of online, er, task-er, mer, mer-big, mer-current; by default mer, er and online."""
     seeds: int = 3
     """How many seeds, from --first-seed on."""
     first_seed: int = 0
@@ -90,7 +90,7 @@ class Paper:
     """Runs at once; by default one a core."""
 
     def __call__(self) -> int:
-        at_least(1, seeds=self.seeds, methods=len(self.methods))
+        at_least(1, seeds=self.seeds)
         return _launch(self.experiments(), self.out, self.workers, report=self.out / "report.html")
 
     def experiments(self) -> list[Experiment]:
@@ -100,11 +100,12 @@ class Paper:
 
     def _of_seed(self, seed: int) -> list[Experiment]:
         if self.table is None:
-            return [
-                paper(self.stream, method, self.memory, examples=self.examples, seed=seed) for method in self.methods
-            ]
-        own = Paper()
-        if (self.stream, self.memory, self.methods) != (own.stream, own.memory, own.methods):
+            stream = self.stream or "rotations"
+            memory = self.memory or min(rows for name, rows in CHOSEN if name == stream)
+            methods = ("mer", "er", "online") if self.methods is None else self.methods
+            at_least(1, methods=len(methods))
+            return [paper(stream, method, memory, examples=self.examples, seed=seed) for method in methods]
+        if any(one is not None for one in (self.stream, self.memory, self.methods)):
             raise InputError("--table has streams, memories and methods of its own: leave --stream and the like out")
         return table(self.table, examples=self.examples, seed=seed)
 

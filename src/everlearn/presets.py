@@ -131,9 +131,14 @@ def table(number: int, *, examples: int | None = None, seed: int = 0) -> list[Ex
         examples: of each task, for shorter streams than the paper's.
         seed: of everything random.
 
+    Raises:
+        InputError: there is no such table here; the message lists those there are.
+
     >>> [f"{one.folder():.20}" for one in table(3)]
     ['permutations-online-', 'permutations-mer-512', 'permutations-mer-500']
     """
+    if number not in TABLES:
+        raise InputError(f"there is no table {number} here; there are: {', '.join(map(str, TABLES))}")
     at = TABLES[number]
     return [
         paper(stream, method, memory, examples=examples, seed=seed)

@@ -72,7 +72,7 @@ class Record:
         """The whole lines, the header first; none where there is no record.
 
         Raises:
-            InputError: a line is no JSON object.
+            InputError: a line is no JSON object, or no event.
         """
         if not self.path.exists():
             return
@@ -81,9 +81,12 @@ class Record:
                 if not line.endswith(b"\n"):
                     return
                 try:
-                    yield json.loads(line)
+                    read = json.loads(line)
                 except ValueError as error:
                     raise InputError(f"line {number} of {self.path} is damaged: {error}") from error
+                if not isinstance(read, dict) or "event" not in read:
+                    raise InputError(f"line {number} of {self.path} is damaged: it is no event")
+                yield read
 
 
 def versions() -> dict[str, str]:

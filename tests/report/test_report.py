@@ -2,6 +2,8 @@
 
 import html.parser
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,8 +146,36 @@ def test_a_run_that_just_began_is_passed_over_and_a_strange_file_named(tmp_path,
     assert len(read_results([records])) == 2
     for strange in ("{}", "[1]"):
         (tmp_path / "new/record.jsonl").write_text(f"{strange}\n")
-        with pytest.raises(InputError, match="does not begin with a header"):
+        with pytest.raises(InputError, match="line 1 of .* is damaged: it is no event"):
             read_results([records])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: [lines[0], lines[-1]],
+        lambda lines: [lines[0] | {"config": {}}, *lines[1:]],
+        lambda lines: [{"event": "finished"}],
+        lambda lines: [{key: value for key, value in line.items() if key != "accuracy"} for line in lines],
+        lambda lines: [line | {"accuracy": [1, 2, 3, 4, 5]} for line in lines],
+        lambda lines: [line | {"accuracy": 1} for line in lines],
+    ],
+)
+def test_a_record_of_another_shape_is_named(records, change):
+    path = records / "mer-0/record.jsonl"
+    lines = change(list(Record(records / "mer-0").lines()))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(InputError, match="record.jsonl is damaged, or no record of everlearn's"):
+        read_results([records])
+
+
+def test_a_run_counts_once(records, tmp_path, monkeypatch):
+    monkeypatch.chdir(records)
+    twice = read_results([Path(), records, records / "mer-0"])
+    assert [len(result.runs) for result in twice] == [len(result.runs) for result in read_results([records])]
+    shutil.copytree(records / "mer-0", tmp_path / "copy")
+    with pytest.raises(InputError, match="are the same setting and seed: name only one of them"):
+        read_results([records, tmp_path / "copy"])
 
 
 def test_settings_of_one_method_are_told_apart_and_those_of_ones_own_marked(records):

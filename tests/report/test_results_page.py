@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import equal_compute
 import mnist
 import pages
 import pytest
@@ -33,7 +34,11 @@ def test_every_setting_of_the_paper_has_five_seeds(results):
 
 
 def test_the_findings_are_those_that_the_page_discusses(results):
-    assert [key for key, one in results.items() if mnist.is_finding(one)] == [("many-permutations", "online", 500)]
+    assert {key: mnist.findings(one) for key, one in results.items() if mnist.findings(one)} == {
+        ("many-permutations", "online", 500): ["RA"],
+        ("permutations", "online", 200): ["LA", "BTI"],
+        ("permutations", "mer", 200): ["LA"],
+    }
 
 
 @pytest.mark.parametrize("method", ["mer", "er", "online"])
@@ -42,3 +47,12 @@ def test_readme(results, method):
     ours, theirs = result.measure(retained_accuracy), result.published.ra
     numbers = f"{ours.mean:.2f} ± {ours.half:.2f} | {theirs.mean:.2f} ± {theirs.deviation:.2f}"
     assert f"{numbers} | {result.runs[0].steps:,}" in (ROOT / "README.md").read_text()
+
+
+def test_readme_on_equal_compute():
+    setting = equal_compute.Setting("rotations", 200)
+    replay, mer = equal_compute.sequential_results(setting)[0], equal_compute.mer_runs(setting)
+    means = [one.measure(retained_accuracy).mean for one in (replay, mer)]
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert f"retains {means[0]:.2f} where MER retains {means[1]:.2f} (10 seeds each)" in text
+    assert replay.seeds == mer.seeds == list(range(10))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -154,31 +155,44 @@ def read_results(places: Iterable[Path]) -> list[Result]:
     """The results recorded at or below some folders; runs that were cut short are left out.
 
     Raises:
-        InputError: there is no folder, or no finished run, or a record is damaged.
+        InputError: there is no folder, or no finished run, or a record is damaged, or two runs of one
+            setting have the same seed.
     """
     groups: dict[str, list[Run]] = {}
     places = list(places)
     for place in places:
         if not place.exists():
             raise InputError(f"there is no {place}")
-    for path in sorted({path for place in places for path in [place, *place.rglob(FILE)] if path.name == FILE}):
-        run = _read(path)
-        if run is not None and run.finished:
+    found = {path.resolve() for place in places for path in [place, *place.rglob(FILE)] if path.name == FILE}
+    for run in map(_read, sorted(found)):
+        if run is not None:
             groups.setdefault(_setting(run.config), []).append(run)
     if not groups:
         raise InputError(f"no finished run at or below {', '.join(map(str, places))}")
-    return [Result(sorted(runs, key=lambda run: run.config["seed"])) for runs in groups.values()]
+    return [Result(_by_seed(runs)) for runs in groups.values()]
+
+
+def _by_seed(runs: list[Run]) -> list[Run]:
+    ordered = sorted(runs, key=lambda run: run.config["seed"])
+    for one, other in pairwise(ordered):
+        if one.config["seed"] == other.config["seed"]:
+            raise InputError(f"{one.folder} and {other.folder} are the same setting and seed: name only one of them")
+    return ordered
 
 
 def _read(path: Path) -> Run | None:
-    """A run from its record; None where nothing is recorded yet."""
+    """A finished run from its record; None where it is not."""
     lines = list(Record(path.parent).lines())
     if not lines:
         return None
     try:
-        return Run(path.parent, lines[0]["config"], lines[0]["versions"], lines[1:])
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path} does not begin with a header: it is no record of everlearn's") from error
+        run = Run(path.parent, lines[0]["config"], lines[0]["versions"], lines[1:])
+        if run.finished:
+            _ = _setting(run.config), run.matrix, run.curves, run.steps, run.seconds
+            return run
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is damaged, or no record of everlearn's: {type(error).__name__} {error}") from error
+    return None
 
 
 def _setting(config: dict[str, Any]) -> str:
