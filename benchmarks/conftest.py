@@ -10,6 +10,8 @@ from time import perf_counter
 import pytest
 import torch
 
+from everlearn.record import versions
+
 RESULTS = pytest.StashKey[list]()
 
 
@@ -72,4 +74,5 @@ def pytest_terminal_summary(terminalreporter, config):
         mark = "" if ratio.reached else "   NOT REACHED"
         terminalreporter.write_line(f"{ratio.claim:<{width}}  {ratio.measured:7.2f}  {bound:<13} {ratio.details}{mark}")
     if path := os.environ.get("BENCHMARK_RECORD"):
-        Path(path).write_text(json.dumps([asdict(ratio) for ratio in ratios], indent=1) + "\n")
+        record = {"versions": versions(), "ratios": [asdict(ratio) for ratio in ratios]}
+        Path(path).write_text(json.dumps(record, indent=1) + "\n")

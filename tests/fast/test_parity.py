@@ -209,7 +209,7 @@ def test_rows_that_the_kernel_leaves_are_stepped_on_by_torch_with_their_own_weig
     for learner in (compiled, readable):
         learner.learn(one)
     kernel = compiled._twin._kernel
-    compiled._twin._kernel = lambda *given: kernel(*given[:4], given[4][:2], *given[5:])
+    compiled._twin._kernel = lambda *given: kernel(*given[:5], given[5][:2], *given[6:])
     for learner in (compiled, readable):
         learner.learn(batch)
     assert compiled.steps == readable.steps == 7

@@ -1,9 +1,10 @@
 """The compiled steps: plain SGD on one row after another, for a multilayer perceptron.
 
 All parameters are in one array: layer after layer its weights, (inputs, outputs) row by row, and
-then its bias. A zero input, and a ReLU unit that is off, adds nothing to the layer above and gets
-no gradient from it, so its row of weights is neither read nor written. On digits that is four
-rows of five in the first layer.
+then its bias. Widths are rounded up to a multiple of eight: the rest of a row that does not fill
+the processor's registers costs more than the zeros that are added, and stay zero. A zero input,
+and a ReLU unit that is off, adds nothing to the layer above and gets no gradient from it, so its
+row of weights is neither read nor written. On digits that is four rows of five in the first layer.
 
 Importing this module imports numba; `perceptron` does so at the first use.
 """
@@ -44,16 +45,17 @@ def _tried(kernel: Callable[..., int], dtype: torch.dtype) -> Callable[..., int]
     """The kernel after a call on no rows, which compiles it or reads it from disk."""
     none = torch.empty((0, 1), dtype=dtype, device="cpu").numpy()
     widths = np.array([1, 1])
-    kernel(none[:, 0], widths, False, CROSS_ENTROPY, none, widths[:0], none, 0.0, none[:, 0], none[:, 0])
+    kernel(none[:, 0], widths, 1, False, CROSS_ENTROPY, none, widths[:0], none, 0.0, none[:, 0], none[:, 0])
     return kernel
 
 
-def descend_each(theta, widths, tanh, loss, x, labels, targets, lr, weight, losses):
+def descend_each(theta, widths, outputs, tanh, loss, x, labels, targets, lr, weight, losses):
     """One step of SGD on each row, in order.
 
     Args:
         theta: all parameters, changed in place.
-        widths: inputs, each hidden layer, outputs.
+        widths: inputs, each hidden layer, outputs, rounded up.
+        outputs: how many of the last there are.
         tanh: whether the hidden units are tanh; ReLU otherwise.
         loss: one of the constants above.
         x: (rows, inputs).
@@ -89,12 +91,14 @@ def descend_each(theta, widths, tanh, loss, x, labels, targets, lr, weight, loss
             below = above
             unit, start = unit + n, start + (n + 1) * m
 
+        output = units[unit : unit + outputs]
+        errors[outputs : widths[-1]] = 0
         if loss == CROSS_ENTROPY:
-            if labels[row] < 0 or labels[row] >= widths[-1]:
+            if labels[row] < 0 or labels[row] >= outputs:
                 return row
-            losses[row] = _cross_entropy(units[unit:], labels[row], errors)
+            losses[row] = _cross_entropy(output, labels[row], errors)
         else:
-            losses[row] = _distance(units[unit:], targets[row], loss == HUBER, errors)
+            losses[row] = _distance(output, targets[row], loss == HUBER, errors)
         if not np.isfinite(factor * losses[row]):
             return row
 

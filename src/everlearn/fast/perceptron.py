@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,29 @@ Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """(rows, inputs) x, then labels, targets and weights, each of those empty where it is not needed."""
 
 
+def _up(width: int) -> int:
+    """A width as the kernel has it: rounded up to a multiple of eight."""
+    return -(-width // 8) * 8
+
+
+def _room(shape: Size) -> int:
+    """The elements that a parameter takes in the buffer."""
+    return prod(map(_up, shape))
+
+
 @dataclass(frozen=True, eq=False)
 class FlatPoint(Mapping[str, Tensor]):
     """A point in one buffer, as the kernel has it; its tensors are views of that, made when asked for."""
 
     flat: Tensor
-    """(parameters,): layer after layer weights, (inputs, outputs) row by row, and then the bias."""
+    """Layer after layer weights, (inputs, outputs) row by row, and then the bias; widths rounded up, the rest 0."""
     shapes: dict[str, Size]
     """Of the model's parameters, in this order."""
+
+    @classmethod
+    def zeros(cls, shapes: dict[str, Size], dtype: torch.dtype) -> "FlatPoint":
+        """The origin."""
+        return cls(torch.zeros(sum(map(_room, shapes.values())), dtype=dtype, device="cpu"), shapes)
 
     def __getitem__(self, name: str) -> Tensor:
         return self.tensors()[name]
@@ -37,11 +52,15 @@ class FlatPoint(Mapping[str, Tensor]):
 
     def tensors(self) -> dict[str, Tensor]:
         """All of them, in the shapes of the model's parameters."""
-        parts = self.flat.split([shape.numel() for shape in self.shapes.values()])
-        return {
-            name: part if len(shape) == 1 else part.view(shape[::-1]).t()
-            for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
-        }
+        parts = self.flat.split([_room(shape) for shape in self.shapes.values()])
+        return {name: _view(part, shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+
+
+def _view(part: Tensor, shape: Size) -> Tensor:
+    if len(shape) == 1:
+        return part[: shape[0]]
+    outputs, inputs = shape
+    return part.view(_up(inputs), _up(outputs))[:inputs, :outputs].t()
 
 
 class Perceptron:
@@ -65,13 +84,12 @@ class Perceptron:
         self._tanh = len(layers) > 1 and isinstance(layers[1], nn.Tanh)
         self._parameters = parameters_of(layers)
         weights = self._parameters[::2]
-        self._widths = np.array([weights[0].shape[1], *(weight.shape[0] for weight in weights)])
+        self._inputs, self._outputs = weights[0].shape[1], weights[-1].shape[0]
+        self._widths = np.array([_up(self._inputs), *(_up(weight.shape[0]) for weight in weights)])
         self._dtype = self._parameters[0].dtype
         self._kernel = kernel.compiled(self._dtype)
         shapes = {name: p.shape for name, p in model.named_parameters()}
-        self._own = FlatPoint(
-            torch.empty(sum(s.numel() for s in shapes.values()), dtype=self._dtype, device="cpu"), shapes
-        )
+        self._own = FlatPoint.zeros(shapes, self._dtype)
         self._tensors = list(self._own.tensors().values())
         self._theta = self._own.flat.numpy()
         # For the arguments that a call does not need.
@@ -134,8 +152,8 @@ class Perceptron:
             factors = self._no_weight if weight is None else weight.to(self._dtype).numpy()
         except (KeyError, TypeError, RuntimeError):
             return "the columns x and y, or the rows' weights, are missing, not on the CPU, sparse or with gradients"
-        if x.dtype != dtype or x.shape[1:] != (self._widths[0],):
-            return f"the rows' x are not {dtype} of shape ({self._widths[0]},)"
+        if x.dtype != dtype or x.shape[1:] != (self._inputs,):
+            return f"the rows' x are not {dtype} of shape ({self._inputs},)"
         if weight is not None and factors.shape != x.shape[:1]:
             return "there is not one weight for each row"
         if self._made_for[0] is cross_entropy:
@@ -143,8 +161,8 @@ class Perceptron:
                 return "the rows' y are not labels"
             labels, targets = y.astype(np.int64, copy=False), self._no_targets
         else:
-            if y.shape != (len(x), self._widths[-1]) or y.dtype != dtype:
-                return f"the rows' y are not {dtype} of shape ({self._widths[-1]},)"
+            if y.shape != (len(x), self._outputs) or y.dtype != dtype:
+                return f"the rows' y are not {dtype} of shape ({self._outputs},)"
             labels, targets = self._no_labels, y
         return x, labels, targets, factors
 
@@ -163,7 +181,9 @@ class Perceptron:
             self._take()
         x, labels, targets, factors = map(np.ascontiguousarray, rows)
         losses = np.empty(len(x), x.dtype)
-        done = self._kernel(self._theta, self._widths, self._tanh, self._code, x, labels, targets, lr, factors, losses)
+        done = self._kernel(
+            self._theta, self._widths, self._outputs, self._tanh, self._code, x, labels, targets, lr, factors, losses
+        )
         return torch.from_numpy(losses[:done])
 
     def snapshot(self) -> FlatPoint:
@@ -195,7 +215,7 @@ class Perceptron:
         """A point of named tensors, as the readable path or a file has it, in one buffer; None where it doesn't fit."""
         if {name: tensor.shape for name, tensor in point.items()} != self._own.shapes:
             return None
-        flat = torch.empty_like(self._own.flat, dtype=next(iter(point.values())).dtype)
-        for tensor, own in zip(FlatPoint(flat, self._own.shapes).tensors().values(), point.values(), strict=True):
-            tensor.copy_(own)
-        return flat
+        flat = FlatPoint.zeros(self._own.shapes, next(iter(point.values())).dtype)
+        for tensor, given in zip(flat.tensors().values(), point.values(), strict=True):
+            tensor.copy_(given)
+        return flat.flat
