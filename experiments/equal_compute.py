@@ -97,10 +97,10 @@ def midpoints(setting: Setting) -> list[float]:
     return [float(f"{(RATES[place] * other) ** 0.5:.1e}") for other in neighbours]
 
 
-def sequential_results(setting: Setting) -> list[Result]:
-    """The compared runs without Reptile, fewest batches first."""
+def sequential_runs(setting: Setting, batches: int) -> Result | None:
+    """Runs without Reptile, with so many batches for each example."""
     own = [one for one in results(RUNS, setting) if is_sequential(one)]
-    return sorted(own, key=lambda one: one.config["method"]["batches"])
+    return next((one for one in own if one.config["method"]["batches"] == batches), None)
 
 
 def mer_runs(setting: Setting) -> Result:
@@ -186,9 +186,12 @@ def comparison_table() -> str:
         "|---" * 10 + "|",
     ]
     for setting in SETTINGS:
-        mer, arms = mer_runs(setting), sequential_results(setting)
-        if [mer.seeds, *(arm.seeds for arm in arms)] == [list(SEEDS)] * 3:
-            equal_steps, equal_seconds = arms
+        if str(setting) not in times():
+            continue
+        mer = mer_runs(setting)
+        equal_steps = sequential_runs(setting, setting.mer(0).method.batches)
+        equal_seconds = sequential_runs(setting, batches_for_equal_seconds(setting))
+        if all(arm is not None and arm.seeds == list(SEEDS) for arm in (mer, equal_steps, equal_seconds)):
             plain = next(one for one in results(MNIST, setting) if one.method == "er" and one.as_in_paper)
             lines += [
                 _row(
