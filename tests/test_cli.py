@@ -73,7 +73,7 @@ def test_data(capsys):
         (["run", "rotations", "mer", "--memory", "many"], "--memory"),
         (["run", "rotations", "mer", "--batches", "0"], "batches must be at least 1, not 0"),
         (["run", "rotation", "mer"], "rotations, permutations, many-permutations"),
-        (["run", "rotations", "mre"], "er, mer, mer-big"),
+        (["run", "rotations", "mre"], "agem, er, ewc, gem, mer"),
         (["run", "rotations", "mer", "--seeds", "0"], "seeds must be at least 1"),
         (["run", "rotations", "mer", "--data", "mnits"], "data must be mnist or fashion-mnist, not 'mnits'"),
         (["run", "rotations", "mer", "--data", "omniglot"], "data must be mnist or fashion-mnist"),
@@ -81,10 +81,16 @@ def test_data(capsys):
         (["run", "rotations", "mer", "--hidden", "0"], "widths"),
         (["run", "rotations", "mer", "--workers", "0"], "workers must be at least 1"),
         (["paper", "--memory", "300"], "the paper has no rotations with a memory of 300; it has: rotations at 5120"),
-        (["paper", "--methods", "mre"], "the paper has no setting for mre; it has: online, er"),
-        (["paper", "--table", "2", "--memory", "500"], "--table has streams, memories and methods of its own"),
-        (["paper", "--table", "2", "--stream", "rotations"], "--table has streams, memories and methods of its own"),
-        (["paper", "--table", "4"], "invalid choice '4'"),
+        (["paper", "--methods", "mre"], "the paper has no setting for mre; it has: online, independent"),
+        (["paper", "--table", "2", "--memory", "300"], "table 2 has no runs of that stream, memory and methods"),
+        (["paper", "--table", "2", "--stream", "omniglot"], "table 2 has no runs of that stream, memory and methods"),
+        (["paper", "--table", "10"], "there is no table 10 here; there are: 1, 2, 3"),
+        (["paper", "--stream", "omniglot", "--examples", "5"], "Omniglot's tasks are as they are"),
+        (
+            ["run", "omniglot", "independent"],
+            "Independent has networks for Rotations and Permutations, not for Omniglot",
+        ),
+        (["run", "rotations", "gem", "--memory", "10"], "at least one slot for each task: 10 slots, 20 tasks"),
         (["paper", "--seeds", "1", "--first-seed", "-1"], "seed must be at least 0, not -1"),
         (["paper", "--methods"], "methods must be at least 1, not 0"),
         (["report", "nowhere"], "there is no nowhere"),
@@ -124,7 +130,7 @@ def test_each_stream_records_curves_by_default(runs):
 def test_a_table_is_run_seed_by_seed():
     """So that the time left is known after the first."""
     seeds = [one.seed for one in Paper(table=1, seeds=2, first_seed=7).experiments()]
-    assert seeds == [7] * 4 + [8] * 4
+    assert seeds == [7] * 12 + [8] * 12
     assert Paper(table=1, seeds=1, first_seed=4).experiments() == table(1, seed=4)
 
 

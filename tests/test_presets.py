@@ -1,11 +1,9 @@
 """Published numbers and chosen settings, against a second copy made by another hand and in another form."""
 
-from dataclasses import asdict
-
 import pytest
 
-from everlearn import InputError
-from everlearn.presets import METHODS, paper, stream_name, table
+from everlearn import MER, InputError
+from everlearn.presets import METHODS, method_name, paper, stream_name, table
 from everlearn.published import published, reproduced
 
 STREAMS = ("rotations", "permutations", "many-permutations")
@@ -17,11 +15,39 @@ task-er      88.50 1.90 77.30 0.42 70.82 1.15 | 84.00 0.21 74.32 0.82 68.06 1.14
 mer          89.56 0.11 82.08 0.31 77.42 0.78 | 85.50 0.16 77.50 0.46 73.46 0.45 | 62.52 0.32 47.40 0.35
 mer-big      88.94 0.17 79.38 0.77 73.74 1.05 | 84.70 0.17 75.88 0.19 70.30 0.84 | 60.98 0.42 44.48 0.62
 mer-current  89.34 0.21 82.40 0.64 77.26 1.19 | 85.64 0.23 78.20 0.57 73.22 0.37 | 63.14 0.32 46.72 0.55
+task-er-adam 88.68 0.29 77.84 0.97 69.48 1.21 | 83.78 0.19 72.14 1.01 63.52 0.96 | 58.82 0.31 41.10 0.24
+task-er-rmsprop 88.28 0.16 76.32 1.34 66.66 0.71 | 82.84 0.50 67.80 0.80 55.00 0.79 | 59.00 0.32 36.68 0.51
+task-er-ring 86.78 0.37 74.26 0.81 66.02 0.55 | 81.18 0.28 70.04 0.48 62.98 0.69 | 54.56 0.59 38.12 0.64
+gem          87.58 0.32 74.88 0.93 67.38 1.75 | 83.02 0.23 69.26 0.66 55.42 1.10 | 56.76 0.29 32.14 0.50
+gem-reservoir 87.16 0.41 77.26 2.09 69.00 0.84 | 83.68 0.40 74.82 0.29 68.90 0.71 | 58.94 0.53 42.24 0.48
+"""
+
+# RA / LA / BTI, as Tables 1 to 3 print them: rotations | permutations, then many permutations | omniglot.
+TABLES_1_TO_3 = """
+online     - 53.38 1.53 58.82 2.17 -5.44 1.70 | 55.42 0.65 69.18 0.99 -13.76 1.19
+task-input - 79.98 0.66 81.04 0.34 -1.06 0.59 | 80.46 0.80 81.20 0.52 -0.74 1.10
+ewc        - 57.96 1.33 78.38 0.72 -20.42 1.60 | 62.32 1.34 75.64 1.18 -13.32 2.24
+gem     5120 87.58 0.32 86.46 0.46 1.12 0.35 | 83.02 0.23 80.46 0.38 2.56 0.42
+gem      500 74.88 0.93 85.90 0.53 -11.02 1.22 | 69.26 0.66 80.28 0.52 -11.02 0.71
+gem      200 67.38 1.75 85.40 0.53 -18.02 1.99 | 55.42 1.10 79.84 1.01 -24.42 1.10
+mer     5120 89.56 0.11 87.62 0.16 1.94 0.18 | 85.50 0.16 86.36 0.21 -0.86 0.21
+mer      500 82.08 0.31 85.66 0.20 -3.58 0.39 | 77.50 0.46 83.90 0.23 -6.40 0.35
+mer      200 77.42 0.78 83.02 0.23 -5.60 0.70 | 73.46 0.45 84.42 0.20 -9.96 0.45
+online     - 32.62 0.43 51.68 0.65 -19.06 0.86 | 4.36 0.37 5.38 0.18 -1.02 0.33
+ewc        - 33.46 0.46 51.30 0.81 -17.84 1.15 | 4.63 0.14 9.43 0.63 -4.80 0.68
+gem     5120 56.76 0.29 59.66 0.46 -2.92 0.52 | 18.03 0.15 3.86 0.09 14.19 0.19
+mer     5120 62.52 0.32 59.44 0.23 3.08 0.31 | 75.23 0.52 69.12 0.83 6.11 0.62
+mer      500 47.40 0.35 65.18 0.20 -17.78 0.39 | 32.05 0.69 28.78 0.91 3.27 1.04
 """
 
 # RA on 25 other seeds, mean and deviation, by stream, as Tables 7-9 print it.
 TABLES_7_TO_9 = """
 online          - 52.79 0.98 | 57.45 1.25 | 31.66 1.21
+independent     - 66.27 5.22 | 55.36 5.99 | 13.42 4.49
+ewc             - 56.30 1.74 | 60.65 2.74 | 33.00 0.92
+gem          5120 87.42 0.59 | 82.61 0.36 | 56.68 0.51
+gem           500 73.77 1.33 | 68.38 0.87 | 31.44 0.72
+gem           200 67.45 2.01 | 54.98 1.79 |
 er           5120 87.56 0.78 | 84.40 0.29 | 60.64 0.35
 er            500 77.48 1.57 | 75.61 0.85 | 43.60 0.76
 er            200 70.79 1.19 | 68.97 1.13 |
@@ -68,12 +94,22 @@ def settings(method):
 
 @pytest.mark.parametrize("line", TABLE_6.strip().splitlines())
 def test_published_retained_accuracy(line):
-    method, _, numbers = line.partition(" ")
+    method, numbers = line.split(maxsplit=1)
     for stream, part in zip(STREAMS, numbers.split("|"), strict=True):
         pairs = iter(map(float, part.split()))
         for memory, (mean, deviation) in zip((5120, 500, 200), zip(pairs, pairs, strict=True), strict=False):
             ra = published(stream, method, memory).ra
             assert (ra.mean, ra.deviation) == (mean, deviation)
+
+
+@pytest.mark.parametrize(("i", "line"), list(enumerate(TABLES_1_TO_3.strip().splitlines())))
+def test_published_accuracies_and_transfer(i, line):
+    method, memory, numbers = line.split(maxsplit=2)
+    streams = STREAMS[:2] if i < 9 else (STREAMS[2], "omniglot")
+    for stream, part in zip(streams, numbers.split("|"), strict=True):
+        one = published(stream, method, 0 if memory == "-" else int(memory))
+        figures = [number for figure in (one.ra, one.la, one.bti) for number in (figure.mean, figure.deviation)]
+        assert figures == [float(number) for number in part.split()]
 
 
 @pytest.mark.parametrize("line", TABLES_7_TO_9.strip().splitlines())
@@ -84,16 +120,27 @@ def test_published_reproduction_on_25_seeds(line):
         assert (figure and [figure.mean, figure.deviation]) == ([*map(float, part.split())] or None)
 
 
-@pytest.mark.parametrize(("number", "runs"), [(1, 4), (2, 6), (3, 3), (6, 40), (7, 16), (8, 16), (9, 11)])
+RUNS = {1: 12, 2: 12, 3: 12, 5: 5, 6: 64, 7: 21, 8: 21, 9: 15}
+
+
+@pytest.mark.parametrize(("number", "runs"), RUNS.items())
 def test_the_runs_of_a_table(number, runs):
     experiments = table(number, seed=3)
     assert len(set(experiments)) == len(experiments) == runs
     assert {one.seed for one in experiments} == {3}
     for one in experiments:
-        stream, method = stream_name(asdict(one.stream) | {"name": type(one.stream).__name__}), type(one.method)
-        name = next(name for name, kind in METHODS.items() if kind is method)
-        assert published(stream, name, one.memory)
-        assert one == paper(stream, name, one.memory, seed=3)
+        config = one.config()
+        stream, method = stream_name(config["stream"]), method_name(config)
+        if (stream, method, one.memory) != ("omniglot", "gem", 500):  # "Did not converge."
+            assert published(stream, method, one.memory)
+        assert one == paper(stream, method, one.memory, seed=3)
+
+
+def test_part_of_a_table():
+    names = [method_name(one.config()) for one in table(1, "permutations", methods=["gem", "online"])]
+    assert names == ["online", "gem"]
+    assert [one.memory for one in table(2, "rotations", 500)] == [500, 500]
+    assert table(2, "omniglot") == []
 
 
 @pytest.mark.parametrize("stream", STREAMS)
@@ -121,7 +168,7 @@ def test_chosen_settings(method):
         assert (one.lr, *ours) == row
         assert isinstance(one.method, METHODS[method])
         assert one.memory == memory
-        assert one.examples == 20_000
+        assert (one.examples, one.optimizer, one.keep) == (20_000, "sgd", "reservoir")
 
 
 @pytest.mark.parametrize(("stream", "lr"), [("rotations", 3e-4), ("permutations", 3e-3), ("many-permutations", 3e-3)])
@@ -129,10 +176,45 @@ def test_online_rates(stream, lr):
     assert paper(stream, "online", 500).lr == lr
 
 
+# Learning rate and strength, by stream and size of the memory, as appendix J.1 has them.
+STRENGTHS = {
+    "ewc": [[(0.001, 100)] * 3, [(0.01, 10)] * 3, [(0.003, 1)] * 2, [(0.001, 10)] * 2],
+    "gem": [
+        [(0.01, 1.0), (0.01, 0.0), (0.01, 0.0)],
+        [(0.01, 1.0), (0.01, 1.0), (0.01, 0.0)],
+        [(0.01, 0.0), (0.003, 0.1)],
+        [(0.01, 0.5)] * 2,
+    ],
+}
+
+
+@pytest.mark.parametrize("method", STRENGTHS)
+def test_chosen_strengths(method):
+    for stream, values in zip((*STREAMS, "omniglot"), STRENGTHS[method], strict=True):
+        for memory, (lr, strength) in zip((5120, 500, 200), values, strict=False):
+            one = paper(stream, method, memory)
+            assert (one.lr, one.method.strength) == (lr, strength)
+            if stream != "omniglot":
+                assert method != "gem" or paper(stream, "gem-reservoir", memory).method.strength == strength
+
+
+@pytest.mark.parametrize(("memory", "lr", "replayed", "batches"), [(5120, 0.01, 25, 5), (500, 0.1, 5, 2)])
+def test_mer_on_omniglot(memory, lr, replayed, batches):
+    one = paper("omniglot", "mer", memory)
+    assert (one.lr, one.method) == (lr, MER(batches=batches, replayed=replayed, beta=1.0))
+    assert one.examples == 29_214
+
+
+def test_omniglot_cannot_be_shortened():
+    with pytest.raises(InputError, match="Omniglot's tasks are as they are"):
+        paper("omniglot", "mer", 500, examples=10)
+
+
 def test_names_of_methods():
-    assert list(METHODS) == ["er", "mer", "mer-big", "mer-current", "online", "reptile", "task-er"]
+    names = "agem er ewc gem mer gem-reservoir independent mer-big mer-current online reptile task-er task-input"
+    assert list(METHODS) == names.split()
 
 
 def test_a_table_that_is_not_here_is_told():
-    with pytest.raises(InputError, match="there is no table 4 here; there are: 1, 2, 3, 6, 7, 8, 9"):
+    with pytest.raises(InputError, match="there is no table 4 here; there are: 1, 2, 3, 5, 6, 7, 8, 9"):
         table(4)

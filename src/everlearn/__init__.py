@@ -2,27 +2,52 @@
 
 from everlearn.learner import Learner
 from everlearn.losses import cross_entropy, huber, squared
-from everlearn.memory import Reservoir
-from everlearn.methods import ER, MER, MERBig, MERCurrent, Online, Reptile, TaskER
-from everlearn.models import mlp
-from everlearn.streams import Permutations, Rotations, Tasks
+from everlearn.memory import Reservoir, Ring
+from everlearn.methods import (
+    AGEM,
+    ER,
+    EWC,
+    GEM,
+    MER,
+    GEMReservoir,
+    Independent,
+    MERBig,
+    MERCurrent,
+    Online,
+    Reptile,
+    TaskER,
+    TaskInput,
+)
+from everlearn.models import ByTask, ConvNet, TaskInputNet, mlp
+from everlearn.streams import Omniglot, Permutations, Rotations, Tasks
 from everlearn.types import Batch, Diverged, InputError
 
 __all__ = [
+    "AGEM",
     "ER",
+    "EWC",
+    "GEM",
     "MER",
     "Batch",
+    "ByTask",
+    "ConvNet",
     "Diverged",
+    "GEMReservoir",
+    "Independent",
     "InputError",
     "Learner",
     "MERBig",
     "MERCurrent",
+    "Omniglot",
     "Online",
     "Permutations",
     "Reptile",
     "Reservoir",
+    "Ring",
     "Rotations",
     "TaskER",
+    "TaskInput",
+    "TaskInputNet",
     "Tasks",
     "cross_entropy",
     "huber",

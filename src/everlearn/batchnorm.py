@@ -9,9 +9,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 @contextmanager
-def running_statistics(model: nn.Module) -> Generator[None]:
-    """Within, BatchNorm layers normalise by their running statistics and leave them alone."""
-    layers = _training(model)
+def running_statistics(model: nn.Module, *, where: bool = True) -> Generator[None]:
+    """Within, BatchNorm layers normalise by their running statistics and leave them alone; not, unless `where`."""
+    layers = _training(model) if where else []
     for layer in layers:
         layer.eval()
     try:

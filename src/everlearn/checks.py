@@ -4,16 +4,19 @@ Each check raises `ContractBroken` with the rule that does not hold, and is sile
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor, nn
 
 from everlearn.batches import count
-from everlearn.learner import Learner
+from everlearn.learner import Learner, call_on_x
 from everlearn.losses import cross_entropy
 from everlearn.memory import Reservoir
 from everlearn.models import mlp
-from everlearn.types import Batch, InputError, Memory, Method, Stream
+from everlearn.types import Batch, Forward, InputError, Memory, Method, Stream
 
 
 class ContractBroken(AssertionError):
@@ -25,26 +28,63 @@ def _require(holds: bool, rule: str) -> None:
         raise ContractBroken(rule)
 
 
-def check_method(method: Method, *, lr: float = 0.1) -> None:
-    """Check a method on a toy stream of two classes.
+@dataclass(frozen=True)
+class _Setting:
+    """What a method is checked with."""
+
+    method: Method
+    lr: float
+    memory: Callable[[], Memory]
+    model: Callable[[int], nn.Module]
+    forward: Forward
+
+    def learner(self, model: nn.Module) -> Learner:
+        optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=self.lr)
+        memory = self.memory()
+        return Learner(model, optimizer, cross_entropy, memory=memory, method=self.method, forward=self.forward)
+
+
+def _perceptron(seed: int) -> nn.Module:
+    return mlp([4, 16, 2], seed=seed)
+
+
+def _reservoir() -> Memory:
+    return Reservoir(20)
+
+
+def check_method(
+    method: Method,
+    *,
+    lr: float = 0.1,
+    memory: Callable[[], Memory] = _reservoir,
+    model: Callable[[int], nn.Module] = _perceptron,
+    forward: Forward = call_on_x,
+) -> None:
+    """Check a method on a toy stream of two classes, 4 inputs, and tasks 0 and 1.
 
     It learns, gives one loss per new row, is deterministic, resumes exactly from a saved state,
-    starts with an empty memory, takes batches of one and of several rows, leaves frozen weights,
-    and trains a module with BatchNorm, dropout and tied weights.
+    starts with an empty memory, takes batches of one and of several rows, and, where it takes any
+    model, leaves frozen weights and trains a module with BatchNorm, dropout and tied weights.
 
     Args:
         method: called as `method(learner, batch)`.
         lr: of plain SGD.
+        memory: makes a new memory.
+        model: makes a new model from a seed, for a method that cannot take any.
+        forward: how the model is called.
 
     Raises:
         ContractBroken: naming the rule.
 
     >>> import everlearn as el
     >>> check_method(el.MER(batches=2, replayed=3, beta=0.3))
+    >>> check_method(el.GEM(), memory=lambda: el.Ring(20, tasks=2))
     """
-    _check_learns(method, lr)
-    _check_repeats(method, lr)
-    _check_odd_modules(method, lr)
+    setting = _Setting(method, lr, memory, model, forward)
+    _check_learns(setting)
+    _check_repeats(setting)
+    if model is _perceptron:
+        _check_odd_modules(setting)
 
 
 def _toy(rows: int, seed: int = 0) -> list[Batch]:
@@ -60,23 +100,17 @@ def _joined(batches: list[Batch]) -> Batch:
     return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
 
 
-def _learner(method: Method, model: nn.Module, lr: float) -> Learner:
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD(trainable, lr=lr)
-    return Learner(model, optimizer, cross_entropy, memory=Reservoir(20), method=method)
-
-
-def _check_learns(method: Method, lr: float) -> None:
-    learner, test = _learner(method, mlp([4, 16, 2]), lr), _joined(_toy(200, seed=1))
+def _check_learns(setting: _Setting) -> None:
+    learner, test = setting.learner(setting.model(0)), _joined(_toy(200, seed=1))
     losses = [learner.learn(batch) for batch in _toy(300)]
     _require(all(loss.ndim == 0 and not loss.requires_grad for loss in losses), "learn gives a number without gradient")
     accuracy = (learner.predict(test).argmax(1) == test["y"]).float().mean()
     _require(bool(accuracy > 0.9), f"it learns two far-apart blobs from 300 rows: accuracy {accuracy:.2f}")
     several = _joined(_toy(5, seed=2))
-    _require(method(learner, several).shape == (5,), "it gives one loss for each new row: (5,) for five")
+    _require(setting.method(learner, several).shape == (5,), "it gives one loss for each new row: (5,) for five")
 
 
-def _check_repeats(method: Method, lr: float) -> None:
+def _check_repeats(setting: _Setting) -> None:
     stream = _toy(60)
 
     def weights(learner: Learner, batches: list[Batch]) -> Tensor:
@@ -84,15 +118,18 @@ def _check_repeats(method: Method, lr: float) -> None:
             learner.learn(batch)
         return nn.utils.parameters_to_vector(learner.model.parameters()).detach()
 
-    first = weights(_learner(method, mlp([4, 8, 2]), lr), stream)
-    again = weights(_learner(method, mlp([4, 8, 2]), lr), stream)
+    first = weights(setting.learner(setting.model(0)), stream)
+    again = weights(setting.learner(setting.model(0)), stream)
     _require(torch.equal(first, again), "equal seeds give equal weights")
-    broken = _learner(method, mlp([4, 8, 2]), lr)
-    weights(broken, stream[:31])
-    state = broken.state_dict()
-    resumed = _learner(method, mlp([4, 8, 2], seed=1), lr)
-    resumed.load_state_dict(state)
-    _require(torch.equal(first, weights(resumed, stream[31:])), "a run saved and resumed equals an unbroken one")
+    for broken_at in (13, 31):
+        broken = setting.learner(setting.model(0))
+        weights(broken, stream[:broken_at])
+        resumed = setting.learner(setting.model(1))
+        with TemporaryDirectory() as folder:
+            broken.save(Path(folder) / "learner")
+            resumed.load(Path(folder) / "learner")
+        rest = weights(resumed, stream[broken_at:])
+        _require(torch.equal(first, rest), "a run saved and resumed equals an unbroken one")
 
 
 class _Odd(nn.Module):
@@ -111,9 +148,9 @@ class _Odd(nn.Module):
         return self.head(self.drop(self.second(torch.relu(self.first(self.norm(self.frozen(x)))))))
 
 
-def _check_odd_modules(method: Method, lr: float) -> None:
+def _check_odd_modules(setting: _Setting) -> None:
     model = _Odd()
-    learner, frozen = _learner(method, model, lr), model.frozen.weight.clone()
+    learner, frozen = setting.learner(model), model.frozen.weight.clone()
     for batch in [*_toy(30), _joined(_toy(6))]:
         learner.learn(batch)
     _require(torch.equal(model.frozen.weight, frozen), "frozen weights stay")
@@ -135,9 +172,9 @@ def check_memory(make: Callable[[int], Memory]) -> None:
     """
     memory = make(10)
     _require(len(memory) == 0 and not memory.sample(5), "an empty memory gives a batch without columns")
-    memory.add(_numbered(0, 4))
-    _require(count(memory.sample(8)) == 4, "sample(n) gives min(n, len) rows")
-    for start in range(4, 400, 7):
+    memory.add(_numbered(0, 2))
+    _require(count(memory.sample(8)) == len(memory) == 2, "sample(n) gives min(n, len) rows")
+    for start in range(2, 400, 7):
         memory.add(_numbered(start, 7))
         _require(len(memory) <= 10, "a memory never holds more than its capacity")
     drawn = memory.sample(10)
@@ -166,7 +203,7 @@ def _check_memory_resumes(make: Callable[[int], Memory], memory: Memory) -> None
 
 def _numbered(start: int, rows: int) -> dict[str, Tensor]:
     n = torch.arange(start, start + rows)
-    return {"n": n, "x": (n % 251).to(torch.uint8)[:, None].repeat(1, 3)}
+    return {"n": n, "x": (n % 251).to(torch.uint8)[:, None].repeat(1, 3), "task": n // 200}
 
 
 def check_stream(stream: Stream) -> None:

@@ -11,7 +11,7 @@ import tyro
 
 from everlearn.experiment import Experiment
 from everlearn.launch import launch
-from everlearn.presets import CHOSEN, METHODS, STREAMS, paper, table
+from everlearn.presets import METHODS, STREAMS, paper, sizes, table
 from everlearn.ranges import at_least
 from everlearn.report import read_results, text_table, write_page
 from everlearn.run import Evaluation
@@ -70,14 +70,14 @@ class Run:
 class Paper:
     """Run methods side by side with the MER paper's own settings, and write a report."""
 
-    table: Literal[1, 2, 3, 6, 7, 8, 9] | None = None
-    """All runs of a table of the paper, in place of --stream, --memory and --methods."""
-    stream: Literal["rotations", "permutations", "many-permutations"] | None = None
-    """The stream; rotations, where nothing else is said."""
+    table: int | None = None
+    """A table of the paper: all its runs, or those of --stream, --memory and --methods."""
+    stream: Literal["rotations", "permutations", "many-permutations", "omniglot"] | None = None
+    """The stream; without --table, rotations."""
     memory: int | None = None
-    """Rows that the reservoir holds at most: 5120, 500 or 200, as in the paper; by default the fewest."""
+    """Rows that the memory holds at most: 5120, 500 or 200, as in the paper; without --table, the fewest."""
     methods: tuple[str, ...] | None = None
-    """Any of online, er, task-er, mer, mer-big, mer-current; by default mer, er and online."""
+    """Such as mer, er and online, which they are without --table; everlearn list names all."""
     seeds: int = 3
     """How many seeds, from --first-seed on."""
     first_seed: int = 0
@@ -101,13 +101,14 @@ class Paper:
     def _of_seed(self, seed: int) -> list[Experiment]:
         if self.table is None:
             stream = self.stream or "rotations"
-            memory = self.memory or min(rows for name, rows in CHOSEN if name == stream)
+            memory = self.memory or sizes(stream)[-1]
             methods = ("mer", "er", "online") if self.methods is None else self.methods
             at_least(1, methods=len(methods))
             return [paper(stream, method, memory, examples=self.examples, seed=seed) for method in methods]
-        if any(one is not None for one in (self.stream, self.memory, self.methods)):
-            raise InputError("--table has streams, memories and methods of its own: leave --stream and the like out")
-        return table(self.table, examples=self.examples, seed=seed)
+        wanted = table(self.table, self.stream, self.memory, self.methods, examples=self.examples, seed=seed)
+        if not wanted:
+            raise InputError(f"table {self.table} has no runs of that stream, memory and methods")
+        return wanted
 
 
 @dataclass(frozen=True)

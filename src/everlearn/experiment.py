@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from filelock import FileLock, Timeout
@@ -14,61 +14,77 @@ from filelock import FileLock, Timeout
 from everlearn import checkpoint
 from everlearn.learner import Learner
 from everlearn.losses import cross_entropy
-from everlearn.memory import Reservoir
-from everlearn.models import mlp
+from everlearn.memory import Reservoir, Ring
+from everlearn.methods import GEM
+from everlearn.networks import network
 from everlearn.ranges import at_least, positive
 from everlearn.record import Record
 from everlearn.run import Evaluation, Event, Learned, TaskDone, run
-from everlearn.streams import Permutations, Rotations
-from everlearn.types import InputError, Method
+from everlearn.streams import Omniglot, Permutations, Rotations
+from everlearn.types import InputError, Memory, Method
 
 CHECKPOINT = "checkpoint.safetensors"
 """After each task; `Learner.load` reads it too."""
 
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}
+
 
 @dataclass(frozen=True)
 class Experiment:
-    """One run, whole: the MLP of the MER paper under plain SGD on a stream of images.
+    """One run, whole: a stream of images, the MER paper's network for it, a method and a memory.
 
     Everything random follows from `seed`; the stream's own seed is replaced by it.
     """
 
-    stream: Rotations | Permutations
+    stream: Rotations | Permutations | Omniglot
     """The tasks."""
     method: Method
     """How to learn them."""
     memory: int = 200
-    """Rows that the reservoir holds at most."""
+    """Rows that the memory holds at most."""
     lr: float = 0.1
-    """Learning rate of SGD (the paper's alpha)."""
-    hidden: tuple[int, ...] = (100, 100)
-    """Widths of the hidden layers."""
+    """The learning rate (the paper's alpha)."""
+    hidden: tuple[int, ...] = ()
+    """Widths of the hidden layers, or filters of Omniglot's convolutions; by default the paper's."""
     evaluation: Evaluation = field(default_factory=Evaluation)
     """What is tested when."""
     seed: int = 0
     """Of the data, the weights, the memory and the method."""
+    optimizer: Literal["sgd", "adam", "rmsprop"] = "sgd"
+    """Plain SGD, or Adam or RMSProp as torch has them by default."""
+    keep: Literal["reservoir", "ring"] = "reservoir"
+    """What the memory keeps: a uniform sample, or the last rows of each task; GEM always keeps a ring."""
 
     def __post_init__(self) -> None:
         at_least(1, memory=self.memory)
         at_least(0, seed=self.seed)
         positive(lr=self.lr)
+        if self.optimizer not in OPTIMIZERS:
+            raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}")
+        if self.keep not in ("reservoir", "ring"):
+            raise InputError(f"keep must be 'reservoir' or 'ring', not {self.keep!r}")
 
     @property
     def examples(self) -> int:
         """The length of the stream, in examples."""
-        return self.stream.tasks * self.stream.examples
+        return self.stream.length
 
     def config(self) -> dict[str, Any]:
-        """All settings as JSON has them, each part with its class's name."""
+        """All settings as JSON has them, each part with its class's name.
+
+        An optimizer or a memory other than the first choice is named; so the older records still fit.
+        """
         stream = replace(self.stream, seed=self.seed)
+        others = {"optimizer": self.optimizer, "keep": self.keep}
         return {
             "stream": _named(stream),
             "method": _named(self.method),
             "memory": self.memory,
             "lr": self.lr,
-            "hidden": list(self.hidden),
+            "hidden": list(self._hidden),
             "evaluation": asdict(self.evaluation),
             "seed": self.seed,
+            **{name: value for name, value in others.items() if value not in ("sgd", "reservoir")},
         }
 
     def folder(self) -> str:
@@ -82,15 +98,25 @@ class Experiment:
 
     def learner(self) -> Learner:
         """A learner as this experiment begins with."""
-        model = mlp([784, *self.hidden, 10], seed=self.seed)
+        model, forward = network(replace(self.stream, seed=self.seed), self.method, self._hidden, self.seed)
         return Learner(
             model,
-            torch.optim.SGD(model.parameters(), lr=self.lr),
+            OPTIMIZERS[self.optimizer](model.parameters(), lr=self.lr),
             cross_entropy,
-            memory=Reservoir(self.memory, seed=self.seed),
+            memory=self._memory(),
             method=self.method,
+            forward=forward,
             seed=self.seed,
         )
+
+    @property
+    def _hidden(self) -> tuple[int, ...]:
+        return self.hidden or ((64, 64, 64, 64) if isinstance(self.stream, Omniglot) else (100, 100))
+
+    def _memory(self) -> Memory:
+        if self.keep == "ring" or isinstance(self.method, GEM):
+            return Ring(self.memory, self.stream.tasks, seed=self.seed)
+        return Reservoir(self.memory, seed=self.seed)
 
     def is_finished(self, folder: Path) -> bool:
         """Whether a folder holds this run, whole."""

@@ -15,7 +15,7 @@ from everlearn.batchnorm import running_statistics, update_statistics
 from everlearn.chance import generator
 from everlearn.fast import Perceptron, objections
 from everlearn.losses import as_loss
-from everlearn.types import Batch, Diverged, Forward, InputError, Loss, Memory, Method, Point, column
+from everlearn.types import Batch, Diverged, Forward, InputError, Loss, Memory, Method, Penalty, Point, column
 
 
 def call_on_x(model: nn.Module, batch: Batch) -> Tensor:
@@ -165,23 +165,54 @@ class Learner:
             for module, training in modes.items():
                 module.training = training
 
-    def descend(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
-        """One optimizer step on Σ(weight · loss) / rows.
+    def descend(self, batch: Batch, weight: Tensor | None = None, penalty: Penalty | None = None) -> Tensor:
+        """One optimizer step on Σ(weight · loss) / rows + penalty.
 
         Args:
             batch: any rows, new or old.
             weight: (rows,) factors of the losses; by default 1.
+            penalty: `penalty(model)` gives a number with a gradient; by default there is none.
 
         Returns:
-            (rows,) the losses before the step, without gradient.
+            (rows,) the losses before the step, without gradient and without the penalty.
 
         Raises:
-            Diverged: a loss is infinite or NaN; no step was taken.
+            Diverged: a loss or the penalty is infinite or NaN; no step was taken.
         """
         batch = move(batch, self.device)
-        if count(batch) == 1:
-            return self._descend_each(batch, weight)
-        return self._descend(batch, weight)
+        with running_statistics(self.model, where=count(batch) == 1):
+            return self._descend(batch, weight, penalty)
+
+    def gradient(self, batch: Batch) -> tuple[Tensor, Point]:
+        """The first half of `descend`, for methods that change gradients before a step.
+
+        Args:
+            batch: any rows, new or old.
+
+        Returns:
+            (rows,) the losses, without gradient; and the gradient of their mean by the trainable
+            parameters, by name.
+
+        Raises:
+            Diverged: a loss is infinite or NaN.
+        """
+        batch = move(batch, self.device)
+        parameters = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        with running_statistics(self.model, where=count(batch) == 1):
+            losses, objective = self._objective(batch, None, None)
+        gradients = torch.autograd.grad(objective, list(parameters.values()), materialize_grads=True)
+        return losses.detach(), dict(zip(parameters, gradients, strict=True))
+
+    def apply(self, gradient: Point) -> None:
+        """The second half of `descend`: one optimizer step along a gradient.
+
+        Where the learner has a `step` of one's own, it is given a loss that has this gradient.
+
+        Args:
+            gradient: by name, as `gradient` gives it; parameters that it lacks stay.
+        """
+        given = [(p, gradient[name]) for name, p in self.model.named_parameters() if name in gradient]
+        self._take_step(torch.stack([(p * direction).sum() for p, direction in given]).sum())
 
     def descend_each(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
         """One optimizer step per row, in order.
@@ -223,7 +254,12 @@ class Learner:
         with running_statistics(self.model):
             return torch.cat([self._descend(row, factor) for row, factor in zip(rows(batch), factors, strict=True)])
 
-    def _descend(self, batch: Batch, weight: Tensor | None) -> Tensor:
+    def _descend(self, batch: Batch, weight: Tensor | None, penalty: Penalty | None = None) -> Tensor:
+        losses, objective = self._objective(batch, weight, penalty)
+        self._take_step(objective)
+        return losses.detach()
+
+    def _objective(self, batch: Batch, weight: Tensor | None, penalty: Penalty | None) -> tuple[Tensor, Tensor]:
         losses = self.loss(self.forward(self.model, batch), batch)
         if losses.shape != (count(batch),):
             raise InputError(
@@ -231,11 +267,16 @@ class Learner:
                 "average over all but the first dimension"
             )
         objective = losses.mean() if weight is None else (weight.to(losses) * losses).mean()
+        if penalty is not None:
+            objective = objective + penalty(self.model)
         if not isfinite(objective.item()):
             raise Diverged(
                 f"the loss is no longer finite after {self.steps} steps: this step was not taken. "
                 "Use a lower learning rate, or clip the gradients in step="
             )
+        return losses, objective
+
+    def _take_step(self, objective: Tensor) -> None:
         if self._step is not None:
             self._step(objective)
         else:
@@ -243,7 +284,6 @@ class Learner:
             objective.backward()
             self.optimizer.step()
         self.steps += 1
-        return losses.detach()
 
     def snapshot(self) -> Point:
         """A copy of the trainable parameters."""

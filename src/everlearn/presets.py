@@ -1,19 +1,34 @@
 """Experiments by name: the streams and methods there are, and what the MER paper chose for them."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from everlearn import methods
 from everlearn.experiment import Experiment
-from everlearn.methods import ER, MER, MERBig, MERCurrent, Online, TaskER
+from everlearn.methods import (
+    ER,
+    EWC,
+    GEM,
+    MER,
+    GEMReservoir,
+    Independent,
+    MERBig,
+    MERCurrent,
+    Online,
+    TaskER,
+    TaskInput,
+)
 from everlearn.run import Evaluation
-from everlearn.streams import Permutations, Rotations
+from everlearn.streams import Omniglot, Permutations, Rotations
 from everlearn.types import InputError, Method
 
 STREAMS = {
     "rotations": Rotations(),
     "permutations": Permutations(),
     "many-permutations": Permutations(tasks=100, examples=200),
+    "omniglot": Omniglot(),
 }
 
 METHODS: dict[str, type] = {
@@ -24,85 +39,188 @@ METHODS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class Setting:
-    """A method with its hyper-parameters, and the learning rate that goes with it."""
+    """A method with its hyper-parameters, and what else goes with it."""
 
     method: Method
     lr: float
+    optimizer: Literal["sgd", "adam", "rmsprop"] = "sgd"
+    keep: Literal["reservoir", "ring"] = "reservoir"
 
 
-def _settings(online: float, er: tuple, task_er: tuple, mer: tuple, big: tuple, current: tuple) -> dict[str, Setting]:
-    return {
-        "online": Setting(Online(), online),
-        "er": Setting(ER(er[1]), er[0]),
-        "task-er": Setting(TaskER(task_er[1]), task_er[0]),
-        "mer": Setting(MER(batches=mer[3], replayed=mer[2], beta=mer[1]), mer[0]),
-        "mer-big": Setting(MERBig(replayed=big[2], gamma=big[1]), big[0]),
-        "mer-current": Setting(MERCurrent(boost=current[3], replayed=current[2], gamma=current[1]), current[0]),
-    }
+CELLS = (
+    ("rotations", 5120),
+    ("rotations", 500),
+    ("rotations", 200),
+    ("permutations", 5120),
+    ("permutations", 500),
+    ("permutations", 200),
+    ("many-permutations", 5120),
+    ("many-permutations", 500),
+    ("omniglot", 5120),
+    ("omniglot", 500),
+)
+"""The paper's streams, each with its sizes of the memory."""
 
 
-# Riemer et al. 2019, appendix J.1. The first numbers are learning rates; then replayed (k − 1) for
-# both ERs; beta, replayed and batches (s) for MER; gamma and replayed for MERBig; gamma, replayed
-# and boost (s) for MERCurrent. Many Permutations at 5120: MERCurrent's 50 is the appendix's, where
-# the paper's own script says 100; MER's 0.1 is the script's, where the appendix is silent.
-CHOSEN = {
-    ("rotations", 5120): _settings(
-        3e-4, (0.1, 25), (0.03, 100), (0.03, 0.03, 100, 10), (0.03, 0.1, 100), (0.03, 0.03, 100, 5.0)
+def _online(lr: float) -> Setting:
+    return Setting(Online(), lr)
+
+
+def _independent(lr: float) -> Setting:
+    return Setting(Independent(), lr)
+
+
+def _task_input(lr: float) -> Setting:
+    return Setting(TaskInput(), lr)
+
+
+def _ewc(lr: float, strength: float) -> Setting:
+    return Setting(EWC(strength), lr)
+
+
+def _gem(lr: float, strength: float) -> Setting:
+    return Setting(GEM(strength), lr)
+
+
+def _gem_reservoir(lr: float, strength: float) -> Setting:
+    return Setting(GEMReservoir(strength), lr)
+
+
+def _er(lr: float, replayed: int) -> Setting:
+    return Setting(ER(replayed), lr)
+
+
+def _task_er(lr: float, replayed: int) -> Setting:
+    return Setting(TaskER(replayed), lr)
+
+
+def _task_er_ring(lr: float, replayed: int) -> Setting:
+    return Setting(TaskER(replayed), lr, keep="ring")
+
+
+def _mer(lr: float, beta: float, replayed: int, batches: int) -> Setting:
+    return Setting(MER(batches=batches, replayed=replayed, beta=beta), lr)
+
+
+def _mer_big(lr: float, gamma: float, replayed: int) -> Setting:
+    return Setting(MERBig(replayed=replayed, gamma=gamma), lr)
+
+
+def _mer_current(lr: float, gamma: float, replayed: int, boost: float) -> Setting:
+    return Setting(MERCurrent(boost=boost, replayed=replayed, gamma=gamma), lr)
+
+
+_GEM = [(0.01, 1.0), (0.01, 0.0), (0.01, 0.0), (0.01, 1.0), (0.01, 1.0), (0.01, 0.0), (0.01, 0.0), (0.003, 0.1)]
+_TASK_ER = [(0.03, 100), (0.01, 100), (0.01, 50), (0.01, 25), (0.01, 25), (0.01, 10), (0.003, 10), (0.01, 5)]
+
+# Riemer et al. 2019, appendix J.1, a value for each of CELLS; where there are fewer, the paper has none for the
+# last ones. Many Permutations at 5120: MERCurrent's 50 is the appendix's, where the paper's own script says 100;
+# MER's 0.1 is the script's, where the appendix is silent. GEM with a reservoir, and ER with GEM's memory, which
+# the appendix leaves out, have the settings of GEM and of ER with tasks.
+_CHOSEN: dict[str, tuple[Any, list[tuple]]] = {
+    "online": (_online, [(3e-4,)] * 3 + [(3e-3,)] * 5 + [(0.1,)] * 2),
+    "independent": (_independent, [(0.01,)] * 8),
+    "task-input": (_task_input, [(0.01,)] * 6),
+    "ewc": (_ewc, [(0.001, 100.0)] * 3 + [(0.01, 10.0)] * 3 + [(0.003, 1.0)] * 2 + [(0.001, 10.0)] * 2),
+    "gem": (_gem, [*_GEM, (0.01, 0.5), (0.01, 0.5)]),
+    "gem-reservoir": (_gem_reservoir, _GEM),
+    "er": (_er, [(0.1, 25), (0.1, 5), (0.1, 10), (0.1, 25), (0.1, 10), (0.1, 10), (0.1, 25), (0.1, 25)]),
+    "task-er": (_task_er, _TASK_ER),
+    "task-er-ring": (_task_er_ring, _TASK_ER),
+    "mer": (
+        _mer,
+        [
+            (0.03, 0.03, 100, 10),
+            (0.1, 0.01, 10, 10),
+            (0.1, 0.01, 10, 5),
+            (0.03, 0.03, 100, 10),
+            (0.03, 0.03, 25, 10),
+            (0.03, 0.03, 10, 10),
+            (0.1, 0.01, 5, 10),
+            (0.03, 0.03, 5, 10),
+            (0.01, 1.0, 25, 5),
+            (0.1, 1.0, 5, 2),
+        ],
     ),
-    ("rotations", 500): _settings(
-        3e-4, (0.1, 5), (0.01, 100), (0.1, 0.01, 10, 10), (0.1, 0.03, 10), (0.03, 0.03, 50, 5.0)
+    "mer-big": (
+        _mer_big,
+        [
+            (0.03, 0.1, 100),
+            (0.1, 0.03, 10),
+            (0.1, 0.03, 25),
+            (0.03, 0.1, 50),
+            (0.03, 0.3, 10),
+            (0.1, 0.03, 5),
+            (0.03, 0.1, 25),
+            (0.1, 0.03, 5),
+        ],
     ),
-    ("rotations", 200): _settings(
-        3e-4, (0.1, 10), (0.01, 50), (0.1, 0.01, 10, 5), (0.1, 0.03, 25), (0.03, 0.03, 50, 5.0)
-    ),
-    ("permutations", 5120): _settings(
-        3e-3, (0.1, 25), (0.01, 25), (0.03, 0.03, 100, 10), (0.03, 0.1, 50), (0.01, 0.1, 100, 10.0)
-    ),
-    ("permutations", 500): _settings(
-        3e-3, (0.1, 10), (0.01, 25), (0.03, 0.03, 25, 10), (0.03, 0.3, 10), (0.01, 0.1, 25, 10.0)
-    ),
-    ("permutations", 200): _settings(
-        3e-3, (0.1, 10), (0.01, 10), (0.03, 0.03, 10, 10), (0.1, 0.03, 5), (0.03, 0.1, 5, 2.0)
-    ),
-    ("many-permutations", 5120): _settings(
-        3e-3, (0.1, 25), (0.003, 10), (0.1, 0.01, 5, 10), (0.03, 0.1, 25), (0.03, 0.03, 50, 10.0)
-    ),
-    ("many-permutations", 500): _settings(
-        3e-3, (0.1, 25), (0.01, 5), (0.03, 0.03, 5, 10), (0.1, 0.03, 5), (0.03, 0.03, 5, 10.0)
+    "mer-current": (
+        _mer_current,
+        [
+            (0.03, 0.03, 100, 5.0),
+            (0.03, 0.03, 50, 5.0),
+            (0.03, 0.03, 50, 5.0),
+            (0.01, 0.1, 100, 10.0),
+            (0.01, 0.1, 25, 10.0),
+            (0.03, 0.1, 5, 2.0),
+            (0.03, 0.03, 50, 10.0),
+            (0.03, 0.03, 5, 10.0),
+        ],
     ),
 }
+
+CHOSEN: dict[tuple[str, int], dict[str, Setting]] = {cell: {} for cell in CELLS}
+for _name, (_make, _values) in _CHOSEN.items():
+    for _cell, _value in zip(CELLS, _values, strict=False):
+        CHOSEN[_cell][_name] = _make(*_value)
+
+NO_MEMORY = frozenset({"online", "independent", "task-input", "ewc", "reptile"})
+"""Methods that keep no rows, or a few of their own: the memory's size means nothing to them."""
 
 
 @dataclass(frozen=True)
 class Table:
     """What a table of the MER paper compares."""
 
+    about: str
     streams: tuple[str, ...]
     methods: tuple[str, ...]
     memories: tuple[int, ...]
 
 
-_ALL = ("online", "er", "task-er", "mer", "mer-big", "mer-current")
+_THREE, _SIZES = ("rotations", "permutations", "many-permutations"), (5120, 500, 200)
+_REPLAY = ("er", "task-er", "mer", "mer-big", "mer-current")
+_REPRODUCED = ("online", "independent", "ewc", "gem", *_REPLAY)
 
 TABLES = {
-    1: Table(("rotations", "permutations"), ("online", "mer"), (5120,)),
-    2: Table(("rotations", "permutations"), ("mer",), (5120, 500, 200)),
-    3: Table(("many-permutations",), ("online", "mer"), (5120, 500)),
-    6: Table(("rotations", "permutations", "many-permutations"), _ALL[1:], (5120, 500, 200)),
-    7: Table(("rotations",), _ALL, (5120, 500, 200)),
-    8: Table(("permutations",), _ALL, (5120, 500, 200)),
-    9: Table(("many-permutations",), _ALL, (5120, 500)),
+    1: Table(
+        "Rotations and Permutations, memory of 5120",
+        _THREE[:2],
+        ("online", "independent", "task-input", "ewc", "gem", "mer"),
+        (5120,),
+    ),
+    2: Table("GEM and MER with smaller memories", _THREE[:2], ("gem", "mer"), _SIZES),
+    3: Table(
+        "Many Permutations and Omniglot", ("many-permutations", "omniglot"), ("online", "ewc", "gem", "mer"), _SIZES
+    ),
+    5: Table("forward transfer on Rotations", _THREE[:1], ("online", "task-input", "ewc", "gem", "mer"), (5120,)),
+    6: Table("what each part of MER gives", _THREE, (*_REPLAY, "task-er-ring", "gem", "gem-reservoir"), _SIZES),
+    7: Table("Rotations again", _THREE[:1], _REPRODUCED, _SIZES),
+    8: Table("Permutations again", _THREE[1:2], _REPRODUCED, _SIZES),
+    9: Table("Many Permutations again", _THREE[2:], _REPRODUCED, _SIZES),
 }
+"""But for Table 4, which compares gradients."""
 
 
 def paper(stream: str, method: str, memory: int, *, examples: int | None = None, seed: int = 0) -> Experiment:
     """One run as the MER paper has it.
 
     Args:
-        stream: `rotations`, `permutations` or `many-permutations`.
-        method: `online`, `er`, `task-er`, `mer`, `mer-big` or `mer-current`.
-        memory: 5120, 500 or (not for many-permutations) 200 rows.
-        examples: of each task, for a shorter stream than the paper's.
+        stream: `rotations`, `permutations`, `many-permutations` or `omniglot`.
+        method: such as `mer`; `online`, `er` and the others are in `CHOSEN`.
+        memory: 5120, 500 or (for rotations and permutations) 200 rows.
+        examples: of each task, for a shorter stream than the paper's; Omniglot's tasks are as they are.
         seed: of everything random.
 
     Raises:
@@ -116,37 +234,68 @@ def paper(stream: str, method: str, memory: int, *, examples: int | None = None,
         raise InputError(f"the paper has no {stream} with a memory of {memory}; it has: {have}")
     if method not in CHOSEN[stream, memory]:
         raise InputError(f"the paper has no setting for {method}; it has: {', '.join(CHOSEN[stream, memory])}")
-    setting = CHOSEN[stream, memory][method]
-    tasks = STREAMS[stream] if examples is None else replace(STREAMS[stream], examples=examples)
-    evaluation = Evaluation(every=max(1, tasks.tasks * tasks.examples // 40))
-    return Experiment(tasks, setting.method, memory, setting.lr, evaluation=evaluation, seed=seed)
+    setting, tasks = CHOSEN[stream, memory][method], STREAMS[stream]
+    if examples is not None:
+        if isinstance(tasks, Omniglot):
+            raise InputError("Omniglot's tasks are as they are: leave --examples out")
+        tasks = replace(tasks, examples=examples)
+    return Experiment(
+        tasks,
+        setting.method,
+        memory,
+        setting.lr,
+        evaluation=Evaluation(every=max(1, tasks.length // 40)),
+        seed=seed,
+        optimizer=setting.optimizer,
+        keep=setting.keep,
+    )
 
 
-def table(number: int, *, examples: int | None = None, seed: int = 0) -> list[Experiment]:
-    """The runs behind a table of the MER paper, for the methods that everlearn has; online learning once a stream.
+def table(
+    number: int,
+    stream: str | None = None,
+    memory: int | None = None,
+    methods: Sequence[str] | None = None,
+    *,
+    examples: int | None = None,
+    seed: int = 0,
+) -> list[Experiment]:
+    """The runs behind a table of the MER paper, or some of them; methods that keep no rows once a stream.
 
     Args:
-        number: 1 (memory of 5120), 2 (three memories), 3 (Many Permutations), 6 (replay and MER in
-            all their forms), or 7, 8, 9 (everything on Rotations, Permutations, Many Permutations).
+        number: one of `TABLES`.
+        stream, memory, methods: only these, where given.
         examples: of each task, for shorter streams than the paper's.
         seed: of everything random.
 
     Raises:
         InputError: there is no such table here; the message lists those there are.
 
-    >>> [f"{one.folder():.20}" for one in table(3)]
-    ['permutations-online-', 'permutations-mer-512', 'permutations-mer-500']
+    >>> [f"{one.folder():.20}" for one in table(2, "rotations", 500)]
+    ['rotations-gem-500-64', 'rotations-mer-500-39']
     """
     if number not in TABLES:
         raise InputError(f"there is no table {number} here; there are: {', '.join(map(str, TABLES))}")
     at = TABLES[number]
     return [
-        paper(stream, method, memory, examples=examples, seed=seed)
-        for stream in at.streams
+        paper(name, method, size, examples=examples, seed=seed)
+        for name in at.streams
         for method in at.methods
-        for memory in ([at.memories[-1]] if method == "online" else at.memories)
-        if (stream, memory) in CHOSEN
+        for size in ([sizes(name)[-1]] if method in NO_MEMORY else at.memories)
+        if method in CHOSEN.get((name, size), {})
+        and (stream in (None, name))
+        and (memory in (None, size) or method in NO_MEMORY)
+        and (methods is None or method in methods)
     ]
+
+
+def sizes(stream: str) -> list[int]:
+    """The sizes of the memory that the paper has for a stream, largest first.
+
+    >>> sizes("omniglot")
+    [5120, 500]
+    """
+    return [memory for name, memory in CELLS if name == stream]
 
 
 def stream_name(config: dict) -> str:
@@ -160,5 +309,11 @@ def stream_name(config: dict) -> str:
 
 
 def method_name(config: dict) -> str:
-    """The name of a recorded method, as in `METHODS`."""
-    return next((name for name, method in METHODS.items() if method.__name__ == config["name"]), config["name"])
+    """The name of a recorded run's method, as in `METHODS`, with what is special about its memory and optimizer.
+
+    >>> method_name({"method": {"name": "TaskER"}, "optimizer": "adam"})
+    'task-er-adam'
+    """
+    own = config["method"]["name"]
+    name = next((name for name, method in METHODS.items() if method.__name__ == own), own)
+    return "-".join([name, *(config[key] for key in ("optimizer", "keep") if key in config)])

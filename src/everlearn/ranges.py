@@ -27,3 +27,16 @@ def positive(**values: float) -> None:
     for name, value in values.items():
         if not 0 < value < float("inf"):
             raise InputError(f"{name} must be above 0 and finite, not {value}")
+
+
+def not_negative(**values: float) -> None:
+    """Refuse a value below 0, or not finite.
+
+    >>> not_negative(strength=-1.0)
+    Traceback (most recent call last):
+    ...
+    everlearn.types.InputError: strength must be at least 0 and finite, not -1.0
+    """
+    for name, value in values.items():
+        if not 0 <= value < float("inf"):
+            raise InputError(f"{name} must be at least 0 and finite, not {value}")

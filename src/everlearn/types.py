@@ -57,6 +57,12 @@ class Loss(Protocol):
     def __call__(self, output: Any, batch: Batch, /) -> Tensor: ...
 
 
+class Penalty(Protocol):
+    """What a method adds to the loss of a step: `penalty(model) -> ()`."""
+
+    def __call__(self, model: nn.Module, /) -> Tensor: ...
+
+
 class Memory(Protocol):
     """A bounded store of rows. `checks.check_memory` tests one's own."""
 
@@ -85,6 +91,28 @@ class Memory(Protocol):
         ...
 
 
+@runtime_checkable
+class WholeMemory(Protocol):
+    """A memory that shows all that it holds."""
+
+    def held(self) -> Batch:
+        """All rows; without columns while it is empty. To be read, not changed."""
+        ...
+
+
+@runtime_checkable
+class TaskMemory(Protocol):
+    """A memory that keeps the rows of each task apart."""
+
+    def tasks(self) -> list[int]:
+        """The tasks of which there are rows, in the order in which they first came."""
+        ...
+
+    def rows(self, task: int, /) -> Batch:
+        """The rows of one of them. To be read, not changed."""
+        ...
+
+
 class Learning(Protocol):
     """The seam: all that a method may ask of a learner."""
 
@@ -104,12 +132,20 @@ class Learning(Protocol):
         """The method's own tensors, points and counters; empty at the start, saved, resumed."""
         ...
 
-    def descend(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
-        """One optimizer step on the mean of weight·loss; the rows' losses before it."""
+    def descend(self, batch: Batch, weight: Tensor | None = None, penalty: Penalty | None = None) -> Tensor:
+        """One optimizer step on the mean of weight·loss, plus a penalty; the rows' losses before it."""
         ...
 
     def descend_each(self, batch: Batch, weight: Tensor | None = None) -> Tensor:
         """One optimizer step per row, in order; each row's loss before its own step."""
+        ...
+
+    def gradient(self, batch: Batch) -> tuple[Tensor, Point]:
+        """The rows' losses, and the gradient of their mean by the trainable parameters."""
+        ...
+
+    def apply(self, gradient: Point) -> None:
+        """One optimizer step along a gradient."""
         ...
 
     def snapshot(self) -> Point:

@@ -4,20 +4,46 @@ import pytest
 import torch
 
 from everlearn import checks, memory, methods, streams
-from everlearn.streams import Permutations, Rotations, Tasks
+from everlearn.memory import Reservoir, Ring
+from everlearn.models import ByTask, TaskInputNet, mlp
+from everlearn.streams import Omniglot, Permutations, Rotations, Tasks
+
+
+def call_with_task(model, batch):
+    return model(batch["x"], batch["task"])
+
+
+NEEDS = {
+    "GEM": {"memory": lambda: Ring(20, tasks=2)},
+    "Independent": {
+        "model": lambda seed: ByTask([mlp([4, 8, 2], seed=seed), mlp([4, 8, 2], seed=seed + 1)]),
+        "forward": call_with_task,
+    },
+    "TaskInput": {"model": lambda seed: TaskInputNet([4, 8, 2], tasks=2, seed=seed), "forward": call_with_task},
+}
+"""What a method needs that does not take any memory and model."""
 
 
 @pytest.mark.parametrize("name", methods.__all__)
 def test_every_method(name):
-    checks.check_method(getattr(methods, name)())
+    checks.check_method(getattr(methods, name)(), **NEEDS.get(name, {}))
+
+
+@pytest.mark.parametrize("name", ["ER", "TaskER", "AGEM", "GEMReservoir", "MER"])
+def test_methods_that_take_any_memory_take_a_ring(name):
+    checks.check_method(getattr(methods, name)(), memory=lambda: Ring(20, tasks=2))
+
+
+MEMORIES = {"Reservoir": Reservoir, "Ring": lambda capacity: Ring(capacity, tasks=3)}
 
 
 @pytest.mark.parametrize("name", memory.__all__)
 def test_every_memory(name):
-    checks.check_memory(getattr(memory, name))
+    checks.check_memory(MEMORIES[name])
 
 
 STREAMS = {
+    "Omniglot": Omniglot(tasks=2, batch_size=50),
     "Permutations": Permutations(tasks=3, examples=4, batch_size=3),
     "Rotations": Rotations(tasks=3, examples=4, batch_size=3),
     "Tasks": Tasks(

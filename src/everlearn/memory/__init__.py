@@ -1,5 +1,6 @@
 """Memories: bounded stores of rows. Columns, an admission rule and a draw; nothing of learning."""
 
 from everlearn.memory.reservoir import Reservoir
+from everlearn.memory.ring import Ring
 
-__all__ = ["Reservoir"]
+__all__ = ["Reservoir", "Ring"]

@@ -42,6 +42,10 @@ class Columns:
         """A copy of the rows in `slots`, in that order."""
         return {name: values.index_select(0, slots) for name, values in self._columns.items()}
 
+    def first(self, length: int) -> Batch:
+        """Views of the first `length` rows; without columns where that is none."""
+        return {name: values[:length] for name, values in self._columns.items()} if length else {}
+
     def state_dict(self, length: int) -> dict[str, Tensor]:
         """The first `length` rows of every column."""
         return {name: values[:length].clone() for name, values in self._columns.items()}

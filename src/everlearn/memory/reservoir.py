@@ -87,6 +87,10 @@ class Reservoir:
             return self._columns.read(torch.randint(len(self), (n,), generator=self._generator))
         return self._columns.read(_distinct(n, len(self), self._generator))
 
+    def held(self) -> Batch:
+        """All rows: views, to be read only; without columns while the memory is empty."""
+        return self._columns.first(len(self))
+
     def state_dict(self) -> dict[str, Any]:
         """The rows, the count of rows seen and the generator's state."""
         return {

@@ -106,7 +106,7 @@ class Result:
     @property
     def method(self) -> str:
         """The method's name, such as `mer`."""
-        return method_name(self.config["method"])
+        return method_name(self.config)
 
     @property
     def seeds(self) -> list[int]:
@@ -138,7 +138,7 @@ def names(results: Sequence[Result]) -> list[str]:
     called = []
     for result, own in zip(results, settings, strict=True):
         like = [other for other in settings if other["name"] == own["name"]]
-        telling = [key for key in own if any(other[key] != own[key] for other in like)]
+        telling = [key for key in own if any(other.get(key) != own[key] for other in like)]
         if len({other["memory"] for other in like}) == len(like) > 1:
             telling = ["memory"]
         called.append(result.method + "".join(f", {key} {own[key]}" for key in telling))
@@ -147,8 +147,9 @@ def names(results: Sequence[Result]) -> list[str]:
 
 def _flat(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that a result may depend on: not the seed, not what is tested when."""
-    own = {name: config[name] for name in ("memory", "lr", "hidden")}
-    return {name: value for name, value in (config["stream"] | config["method"] | own).items() if name != "seed"}
+    stream = {name: value for name, value in config["stream"].items() if name != "seed"}
+    others = {name: value for name, value in config.items() if name not in ("stream", "method", "evaluation", "seed")}
+    return {"stream": stream} | config["method"] | others
 
 
 def read_results(places: Iterable[Path]) -> list[Result]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from everlearn.metrics import backward_transfer, learning_accuracy, retained_accuracy
+from everlearn.presets import NO_MEMORY
 from everlearn.published import Figure
 from everlearn.report.results import Interval, Result, names
 
@@ -20,7 +21,7 @@ def _row(result: Result, name: str) -> tuple[str, ...]:
     seconds = sum(run.seconds for run in result.runs) / len(result.runs)
     return (
         name,
-        "–" if result.method in ("online", "reptile") else f"{result.config['memory']:,}",
+        "–" if result.method in NO_MEMORY else f"{result.config['memory']:,}",
         str(len(result.runs)),
         _ours(result.measure(retained_accuracy)),
         _ours(result.measure(learning_accuracy)),

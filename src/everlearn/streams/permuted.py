@@ -39,6 +39,11 @@ class Permutations:
         at_least(0, seed=self.seed)
         check_data(self.data)
 
+    @property
+    def length(self) -> int:
+        """Training examples of all tasks."""
+        return self.tasks * self.examples
+
     def pixels(self, task: int) -> Tensor:
         """(784,) for each place of a task's image, the number of the pixel that shows there."""
         return torch.randperm(784, generator=generator(self.seed, f"permutation of task {task}"))

@@ -41,6 +41,11 @@ class Rotations:
         at_least(0, seed=self.seed)
         check_data(self.data)
 
+    @property
+    def length(self) -> int:
+        """Training examples of all tasks."""
+        return self.tasks * self.examples
+
     def angle(self, task: int) -> float:
         """How far a task's images are turned, in degrees."""
         place = torch.rand((), dtype=torch.float64, generator=generator(self.seed, f"angle of task {task}"))

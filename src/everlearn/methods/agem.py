@@ -1,0 +1,35 @@
+"""Averaged gradient episodic memory."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from everlearn.methods.gem import flat, project
+from everlearn.ranges import at_least
+from everlearn.types import Batch, Learning
+
+
+@dataclass(frozen=True)
+class AGEM:
+    """Averaged GEM: no step that would raise the loss on a few rows drawn from memory.
+
+    Chaudhry et al. 2019, Algorithm 2: where the new rows' gradient g has a negative dot product with
+    the gradient r of the drawn rows, the step follows g − (g·r / r·r) r (equation 11). Costs one
+    further gradient a step, whatever the memory holds. Needs no task: with a `Reservoir` the
+    rows are drawn from all that came, with a `Ring` from the last ones of each task.
+    """
+
+    drawn: int = 256
+    """Rows drawn from memory for each step."""
+
+    def __post_init__(self) -> None:
+        at_least(1, drawn=self.drawn)
+
+    def __call__(self, learner: Learning, batch: Batch) -> Tensor:
+        learner.memory.expect(batch)
+        losses, gradient = learner.gradient(batch)
+        if old := learner.memory.sample(self.drawn):
+            gradient = project(gradient, flat(learner.gradient(old)[1])[None], strength=0.0)
+        learner.apply(gradient)
+        learner.memory.add(batch)
+        return losses

@@ -1,0 +1,85 @@
+"""Elastic weight consolidation."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from everlearn.batches import join, rows
+from everlearn.ranges import at_least, not_negative
+from everlearn.types import Batch, InputError, Learning, Penalty, Point, column
+
+
+@dataclass(frozen=True)
+class EWC:
+    """Elastic weight consolidation: weights that mattered for past tasks are held by springs.
+
+    Kirkpatrick et al. 2017, equation 3, as Riemer et al. 2019 ran it: loss +
+    `strength` · Σₜ Σᵢ Fₜᵢ (θᵢ − θ*ₜᵢ)² over the past tasks t and the parameters i, where θ*ₜ are the
+    weights at the end of task t and Fₜ is its Fisher information on its first `examples` rows:
+    with `fisher="batch"` the squared gradient of their mean loss, which is what the paper's code
+    computes, with "rows" the mean of the squared gradients, as usually meant.
+
+    One optimizer step on each batch; no memory beyond those few rows. Reads the column `task`: a
+    task ends with the first batch that has another. A batch of rows of several tasks is
+    learned as one of its last row's task.
+
+    All springs together are one: Σₜ Fₜ (θ − θ*ₜ)² has the gradient of F (θ − θ̄)² with F = Σₜ Fₜ and θ̄ the
+    F-weighted mean of the θ*ₜ, so that the cost does not grow with the number of tasks.
+    """
+
+    strength: float = 10.0
+    """The springs' factor (λ, without Kirkpatrick's ½)."""
+    examples: int = 10
+    """Rows of each task, its first ones, from which the Fisher information is taken."""
+    fisher: Literal["batch", "rows"] = "batch"
+    """Squared mean gradient, or mean squared gradient."""
+
+    def __post_init__(self) -> None:
+        not_negative(strength=self.strength)
+        at_least(1, examples=self.examples)
+        if self.fisher not in ("batch", "rows"):
+            raise InputError(f"fisher must be 'batch' or 'rows', not {self.fisher!r}")
+
+    def __call__(self, learner: Learning, batch: Batch) -> Tensor:
+        state, task = learner.state, int(column(batch, "task", "EWC")[-1])
+        if state.get("task", task) != task:
+            self._hold(learner)
+            state["first"] = {}
+        state["task"] = task
+        first = join(state.get("first", {}), batch)
+        state["first"] = {name: values[: self.examples].detach().clone() for name, values in first.items()}
+        return learner.descend(batch, penalty=self._penalty(state) if "importance" in state else None)
+
+    def _penalty(self, state: dict[str, Any]) -> Penalty:
+        importance, anchor = state["importance"], state["anchor"]
+
+        def penalty(model: nn.Module) -> Tensor:
+            springs = [
+                (importance[name] * (p - anchor[name]) ** 2).sum()
+                for name, p in model.named_parameters()
+                if name in importance
+            ]
+            return self.strength * torch.stack(springs).sum()
+
+        return penalty
+
+    def _hold(self, learner: Learning) -> None:
+        """The task that ended is added to the springs."""
+        state, fisher, weights = learner.state, self._fisher(learner), learner.snapshot()
+        if "importance" not in state:
+            state["importance"] = {name: torch.zeros_like(part) for name, part in fisher.items()}
+            state["anchor"] = weights
+        total = {name: state["importance"][name] + part for name, part in fisher.items()}
+        for name, part in fisher.items():
+            share = torch.where(total[name] > 0, part / total[name], 0.0)
+            state["anchor"][name].lerp_(weights[name], share)
+        state["importance"] = total
+
+    def _fisher(self, learner: Learning) -> Point:
+        kept = learner.state["first"]
+        if self.fisher == "batch":
+            return {name: part**2 for name, part in learner.gradient(kept)[1].items()}
+        each = [learner.gradient(row)[1] for row in rows(kept)]
+        return {name: torch.stack([one[name] ** 2 for one in each]).mean(0) for name in each[0]}
