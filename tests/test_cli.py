@@ -37,6 +37,17 @@ def test_run_records_and_shows_a_table(runs, capsys):
     assert "77.42 ± 0.78" in shown
 
 
+def test_table_4_shows_measured_and_published(tmp_path, capsys):
+    size = ["--stream", "rotations", "--memory", "200", "--examples", "3", "--seeds", "1", "--out", str(tmp_path)]
+    assert main(["paper", "--table", "4", "--methods", "task-er", "mer-big", *size]) == 0
+    shown = capsys.readouterr().out
+    assert "before history" in shown
+    assert "-1.652 ± 0.082" in shown
+    assert "+0.017 ± 0.007" in shown
+    assert main(["report", str(tmp_path), "-o", str(tmp_path / "page.html")]) == 0
+    assert "-1.652 ± 0.082" in capsys.readouterr().out
+
+
 def test_report(runs, tmp_path, capsys):
     assert main(["report", str(runs), "-o", str(tmp_path / "page.html")]) == 0
     page = (tmp_path / "page.html").read_text()

@@ -72,6 +72,62 @@ def stop_after(tasks, folder):
             return
 
 
+def test_readings_of_alignment_go_on_too_and_change_nothing(unbroken, tmp_path):
+    read = replace(TOY, alignment=2)
+    list(read.perform(tmp_path / "whole"))
+    for event in read.perform(tmp_path / "cut"):
+        if isinstance(event, Learned) and event.seen == 13:
+            break
+    list(read.perform(tmp_path / "cut"))
+    whole = measured(tmp_path / "whole")
+    assert measured(tmp_path / "cut") == whole
+    aligned = [line for line in whole if line["event"] == "aligned"]
+    assert [line["task"] for line in aligned] == [0, 1, 2]
+    assert set(aligned[0]["means"]) == {"before history", "before memory", "after history", "after memory"}
+    assert [line for line in whole if line["event"] != "aligned"][1:] == measured(unbroken[0])[1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "named", "folder"),
+    [
+        ({"optimizer": "adam"}, {"optimizer": "adam"}, "Adam"),
+        ({"optimizer": "rmsprop"}, {"optimizer": "rmsprop"}, "RMSprop"),
+        ({"optimizer": "sgd", "keep": "reservoir", "alignment": 0}, {}, "SGD"),
+        ({"keep": "ring"}, {"keep": "ring"}, "SGD"),
+        ({"method": el.GEM()}, {}, "SGD"),
+    ],
+)
+def test_other_optimizers_and_memories_are_named_in_the_settings(change, named, folder):
+    one = replace(TOY, **change)
+    own = {name: one.config()[name] for name in ("optimizer", "keep", "alignment") if name in one.config()}
+    assert own == named
+    learner = one.learner()
+    assert type(learner.optimizer).__name__ == folder
+    ring = change.get("keep") == "ring" or "method" in change
+    assert isinstance(learner.stored, el.Ring if ring else el.Reservoir)
+
+
+@pytest.mark.parametrize(
+    ("method", "shape"),
+    [(el.Independent(), (4, 784)), (el.TaskInput(), (12, 784)), (el.EWC(), (12, 784))],
+)
+def test_methods_with_parts_for_each_task_get_their_networks(tmp_path, method, shape):
+    """Independent networks share the hidden units between them: 12 for 3 tasks."""
+    one = replace(TOY, method=method, evaluation=Evaluation())
+    assert tuple(next(iter(one.learner().model.parameters())).shape) == shape
+    assert list(one.perform(tmp_path))[-1].task == 2
+    assert one.is_finished(tmp_path)
+
+
+def test_omniglot(tmp_path):
+    one = Experiment(el.Omniglot(tasks=2), el.Online(), lr=0.01, hidden=(2, 2), evaluation=Evaluation(every=100))
+    assert one.examples == 18 * (20 + 29)
+    events = list(one.perform(tmp_path))
+    assert events[-1].seen == one.examples
+    assert one.config()["hidden"] == [2, 2]
+    assert Experiment(el.Omniglot(), el.Online()).config()["hidden"] == [64] * 4
+
+
 def test_a_record_torn_in_the_middle_of_a_line_goes_on_too(unbroken, tmp_path):
     stop_after(2, tmp_path)
     with (tmp_path / "record.jsonl").open("a") as file:

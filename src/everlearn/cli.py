@@ -13,7 +13,7 @@ from everlearn.experiment import Experiment
 from everlearn.launch import launch
 from everlearn.presets import METHODS, STREAMS, paper, sizes, table
 from everlearn.ranges import at_least
-from everlearn.report import read_results, text_table, write_page
+from everlearn.report import alignment_table, read_results, text_table, write_page
 from everlearn.run import Evaluation
 from everlearn.streams.datasets import DATASETS, find, load
 from everlearn.streams.source import folders
@@ -124,6 +124,8 @@ class Report:
         results = read_results(self.runs)
         write_page(results, self.out)
         print(text_table(results))
+        if alignments := alignment_table(results):
+            print(f"\n{alignments}")
         print(f"\nreport: {self.out.resolve()}")
         return 0
 
@@ -216,6 +218,8 @@ def _launch(experiments: Sequence[Experiment], out: Path, workers: int | None, r
         if report is not None:
             write_page(results, report)
         print(text_table(results))
+        if alignments := alignment_table(results):
+            print(f"\n{alignments}")
         print(f"\nrecords: {out.resolve()}")
         if report is not None:
             print(f"report: {report.resolve()}")

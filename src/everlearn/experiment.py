@@ -12,6 +12,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from everlearn import checkpoint
+from everlearn.alignment import Meter
 from everlearn.learner import Learner
 from everlearn.losses import cross_entropy
 from everlearn.memory import Reservoir, Ring
@@ -54,10 +55,12 @@ class Experiment:
     """Plain SGD, or Adam or RMSProp as torch has them by default."""
     keep: Literal["reservoir", "ring"] = "reservoir"
     """What the memory keeps: a uniform sample, or the last rows of each task; GEM always keeps a ring."""
+    alignment: int = 0
+    """Examples from one reading of the gradients' alignment to the next; 0 takes none."""
 
     def __post_init__(self) -> None:
         at_least(1, memory=self.memory)
-        at_least(0, seed=self.seed)
+        at_least(0, seed=self.seed, alignment=self.alignment)
         positive(lr=self.lr)
         if self.optimizer not in OPTIMIZERS:
             raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}")
@@ -72,10 +75,10 @@ class Experiment:
     def config(self) -> dict[str, Any]:
         """All settings as JSON has them, each part with its class's name.
 
-        An optimizer or a memory other than the first choice is named; so the older records still fit.
+        Optimizer, memory and alignment are named where they are not as by default; so the older records still fit.
         """
         stream = replace(self.stream, seed=self.seed)
-        others = {"optimizer": self.optimizer, "keep": self.keep}
+        others = {"optimizer": self.optimizer, "keep": self.keep, "alignment": self.alignment}
         return {
             "stream": _named(stream),
             "method": _named(self.method),
@@ -84,7 +87,7 @@ class Experiment:
             "hidden": list(self._hidden),
             "evaluation": asdict(self.evaluation),
             "seed": self.seed,
-            **{name: value for name, value in others.items() if value not in ("sgd", "reservoir")},
+            **{name: value for name, value in others.items() if value not in ("sgd", "reservoir", 0)},
         }
 
     def folder(self) -> str:
@@ -151,6 +154,7 @@ class Experiment:
 
     def _perform(self, folder: Path) -> Iterator[Event]:
         record, learner = Record(folder), self.learner()
+        meter = Meter(learner, every=self.alignment, seed=self.seed) if self.alignment else None
         lines = list(record.lines())
         done = seen = 0
         if not lines:
@@ -161,19 +165,22 @@ class Experiment:
         elif _is_finished(lines):
             return
         else:
-            done, seen = self._go_on(record, learner)
+            done, seen = self._go_on(record, learner, meter)
         stream = replace(self.stream, seed=self.seed)
-        for event in run(learner, stream, self.evaluation, done=done, seen=seen):
+        for event in run(learner, stream, self.evaluation, meter=meter, done=done, seen=seen):
             if not isinstance(event, Learned):
                 record.append({"event": type(event).__name__.lower(), **asdict(event)})
             if isinstance(event, TaskDone):
                 position = {"done": event.task + 1, "seen": event.seen, "record": record.sync()}
-                checkpoint.save(learner.state_dict() | {"position": position}, folder / CHECKPOINT)
+                state = learner.state_dict() | {"position": position}
+                if meter is not None:
+                    state |= {"meter": meter.state_dict()}
+                checkpoint.save(state, folder / CHECKPOINT)
             yield event
         record.append({"event": "finished", "peak_rss_mb": _peak_rss()})
 
-    def _go_on(self, record: Record, learner: Learner) -> tuple[int, int]:
-        """Bring the record and the learner back to the last finished task: tasks done, examples seen."""
+    def _go_on(self, record: Record, learner: Learner, meter: Meter | None) -> tuple[int, int]:
+        """Bring the record, the learner and the meter back to the last finished task: tasks done, examples seen."""
         saved = record.folder / CHECKPOINT
         if not saved.exists():
             record.cut_to_header()
@@ -183,6 +190,8 @@ class Experiment:
         if record.path.stat().st_size < position["record"]:
             raise InputError(f"{record.path} is shorter than when {saved.name} was written: remove {record.folder}")
         learner.load_state_dict(state)
+        if meter is not None:
+            meter.load_state_dict(state["meter"])
         record.cut(position["record"])
         return position["done"], position["seen"]
 

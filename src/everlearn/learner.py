@@ -15,6 +15,7 @@ from everlearn.batchnorm import running_statistics, update_statistics
 from everlearn.chance import generator
 from everlearn.fast import Perceptron, objections
 from everlearn.losses import as_loss
+from everlearn.modes import evaluation_mode
 from everlearn.types import Batch, Diverged, Forward, InputError, Loss, Memory, Method, Penalty, Point, column
 
 
@@ -111,6 +112,11 @@ class Learner:
         return self._memory
 
     @property
+    def stored(self) -> Memory | None:
+        """The memory, or None where the learner was made without one."""
+        return self._memory
+
+    @property
     def device(self) -> torch.device:
         """Where the model's first parameter is; batches are moved there."""
         return next(self._model.parameters()).device
@@ -157,13 +163,8 @@ class Learner:
         Returns:
             What `forward` returns, (rows, …) for most models.
         """
-        modes = {module: module.training for module in self.model.modules()}
-        self.model.eval()
-        try:
+        with evaluation_mode(self.model):
             return self.forward(self.model, move(as_batch(batch), self.device))
-        finally:
-            for module, training in modes.items():
-                module.training = training
 
     def descend(self, batch: Batch, weight: Tensor | None = None, penalty: Penalty | None = None) -> Tensor:
         """One optimizer step on Σ(weight · loss) / rows + penalty.

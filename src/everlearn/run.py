@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from everlearn.alignment import Meter
 from everlearn.batches import as_batch, count
 from everlearn.learner import Learner
 from everlearn.metrics import correct
@@ -97,7 +98,18 @@ class TaskDone:
     """Seconds spent testing since the task began."""
 
 
-Event = Learned | Tested | Curve | TaskDone
+@dataclass(frozen=True)
+class Aligned:
+    """How the gradients of a task's rows stood to those of old rows, by a `Meter`."""
+
+    task: int
+    seen: int
+    """Examples learned so far."""
+    means: dict[str, dict[str, float]]
+    """Over the task's readings, by "before history" and the like, the means of `dot` and `cosine`."""
+
+
+Event = Learned | Tested | Curve | TaskDone | Aligned
 
 
 def run(
@@ -106,6 +118,7 @@ def run(
     evaluation: Evaluation | None = None,
     *,
     score: Score = correct,
+    meter: Meter | None = None,
     done: int = 0,
     seen: int = 0,
 ) -> Iterator[Event]:
@@ -117,6 +130,7 @@ def run(
             tasks and gives only `Learned` events.
         evaluation: of the tasks' test sets; by default `Evaluation()`.
         score: one number per row; by default 1.0 where the highest output is the label's.
+        meter: of the same learner; measures while it learns, and gives an `Aligned` event after each task.
         done: tasks that the learner has learned already, for going on after a break.
         seen: examples that it has learned already.
 
@@ -129,7 +143,7 @@ def run(
     >>> [event.seen for event in run(learner, [(torch.zeros(3, 2), torch.tensor([0, 1, 1]))] * 2)]
     [3, 6]
     """
-    tally = _Tally(learner, score, evaluation or Evaluation(), seen)
+    tally = _Tally(learner, score, evaluation or Evaluation(), seen, meter)
     if not isinstance(stream, Stream):
         yield from (tally.learn(as_batch(given), None) for given in stream)
         return
@@ -150,6 +164,8 @@ def _task(tally: "_Tally", stream: Stream, task: int) -> Iterator[Event]:
     if every and tally.seen % every:
         yield tally.curve(stream)
     yield tally.test(stream, task + 1)
+    if tally.meter is not None:
+        yield tally.aligned(tally.meter, task)
     yield tally.done(task)
 
 
@@ -161,6 +177,7 @@ class _Tally:
     score: Score
     evaluation: Evaluation
     seen: int
+    meter: Meter | None = None
     examples: int = 0
     loss: float = 0.0
     right: float = 0.0
@@ -177,9 +194,15 @@ class _Tally:
         started = perf_counter()
         score = self.score(self.learner.predict(batch), batch).mean().item()
         tested = perf_counter()
-        loss = self.learner.learn(batch).item()
-        self.seconds["evaluating"] += tested - started
-        self.seconds["learning"] += perf_counter() - tested
+        measuring = 0.0
+        if self.meter is None:
+            loss = self.learner.learn(batch).item()
+        else:
+            before = self.meter.seconds
+            loss = self.meter.learn(batch).item()
+            measuring = self.meter.seconds - before
+        self.seconds["evaluating"] += tested - started + measuring
+        self.seconds["learning"] += perf_counter() - tested - measuring
         self.seen += rows
         self.examples += rows
         self.loss += loss * rows
@@ -196,6 +219,11 @@ class _Tally:
         if not self.parts:
             self.parts = [_spaced(stream.test(task), self.evaluation.rows) for task in range(stream.tasks)]
         return Curve(self.seen, [self._accuracy(part) for part in self.parts])
+
+    def aligned(self, meter: Meter, task: int) -> Aligned:
+        means = meter.means()
+        meter.readings.clear()
+        return Aligned(task, self.seen, means)
 
     def done(self, task: int) -> TaskDone:
         rows = max(self.examples, 1)

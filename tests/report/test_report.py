@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from everlearn import InputError
+from everlearn import InputError, Omniglot, Online
+from everlearn.experiment import Experiment
 from everlearn.metrics import retained_accuracy
 from everlearn.presets import paper
 from everlearn.record import Record
-from everlearn.report import read_results, text_table, write_page
+from everlearn.report import alignment_table, read_results, text_table, write_page
+from everlearn.report.alignment import alignment_rows
 from everlearn.report.results import interval, names
+from everlearn.run import Evaluation
 
 
 def recorded(folder, method, seed, accuracies, *, finished=True, examples=1000):
@@ -195,3 +198,43 @@ def test_what_is_as_in_the_paper_is_not_marked(tmp_path):
     table = text_table(read_results([tmp_path]))
     assert "full size" not in table
     assert "a mark to see" not in table
+
+
+def read_of(tmp_path, folder, values, method="task-er"):
+    """A finished run whose meter read so in its two tasks."""
+    recorded(tmp_path / folder, method, 0, [[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]])
+    path = tmp_path / folder / f"{method}-0/record.jsonl"
+    lines = path.read_text().splitlines()
+    for task, value in enumerate(values):
+        means = {"before history": {"dot": value, "cosine": value / 10}}
+        if task:
+            means["before memory"] = {"dot": 5 * value, "cosine": value}
+        lines.insert(-1, json.dumps({"event": "aligned", "task": task, "seen": 1, "means": means}))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def test_alignment_beside_the_paper(tmp_path):
+    read_of(tmp_path, "one", [1.0, 2.0])
+    read_of(tmp_path, "other", [0.25, 0.25], "er")
+    recorded(tmp_path, "mer", 0, [[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]])
+    results = read_results([tmp_path])
+    rows = {row[1]: row for row in alignment_rows(results)}
+    dash = "–"
+    assert rows["task-er"][4:9] == ("+1.500", "+10.000", dash, dash, "-1.652 ± 0.082")
+    assert rows["task-er"][9:] == ("+0.150", "+2.000", dash, dash)
+    assert rows["er"][8] == dash
+    assert set(rows) == {"task-er", "er"}
+    shown = alignment_table(results)
+    assert "before history" in shown
+    assert "says neither when nor" in shown
+    assert alignment_table([one for one in results if one.method == "mer"]) == ""
+
+
+def test_a_stream_whose_tasks_differ_in_length(tmp_path):
+    one = Experiment(Omniglot(tasks=2), Online(), lr=0.01, hidden=(2,), evaluation=Evaluation(every=200))
+    list(one.perform(tmp_path / "run"))
+    results = read_results([tmp_path])
+    assert results[0].runs[0].begins.tolist() == [0, 360]
+    assert "omniglot of 2 tasks, 882 examples in all, each seen once" in text_table(results)
+    write_page(results, tmp_path / "page.html")
+    assert "omniglot of omniglot" not in (tmp_path / "page.html").read_text()

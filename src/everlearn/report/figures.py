@@ -42,8 +42,7 @@ def seen_so_far(results: Sequence[Result], title: str = "") -> str:
         figure, axes = _axes(6.4, 3.4)
         for result, name, colour in zip(results, names(results), cycle(COLOURS), strict=False):
             examples, values = _over_seeds(result)
-            per_task = result.config["stream"]["examples"]
-            started = np.clip(np.ceil(examples / per_task), 1, values.shape[2]).astype(int)
+            started = np.clip((result.runs[0].begins < examples[:, None]).sum(1), 1, None)
             means = np.array([[point[:n].mean() for point, n in zip(run, started, strict=True)] for run in values])
             axes.plot(examples, 100 * means.mean(0), color=colour, label=name, linewidth=1.8)
             if len(means) > 1:
@@ -51,7 +50,7 @@ def seen_so_far(results: Sequence[Result], title: str = "") -> str:
                 axes.fill_between(examples, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.set_ylabel("accuracy on tasks seen so far, %")
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2, title=title, alignment="left")
-        return _svg(figure, f"Mean accuracy on the tasks seen so far, {_length(results[0])} {title}".rstrip())
+        return _svg(figure, f"Mean accuracy on the tasks seen so far, {results[0].length} {title}".rstrip())
 
 
 def every_task(result: Result, name: str) -> str:
@@ -64,12 +63,7 @@ def every_task(result: Result, name: str) -> str:
             axes.plot(examples, 100 * values[:, :, task].mean(0), color=_TASKS(task / max(1, tasks - 1)), linewidth=1.1)
         axes.set_ylabel("accuracy, %")
         axes.set_title(name, loc="left", fontsize=11)
-        return _svg(figure, f"Accuracy of every task, {name}, {_length(result)}")
-
-
-def _length(result: Result) -> str:
-    stream = result.config["stream"]
-    return f"{result.stream} of {stream['tasks']} × {stream['examples']} examples"
+        return _svg(figure, f"Accuracy of every task, {name}, {result.length}")
 
 
 def _axes(width: float, height: float) -> tuple[Figure, Axes]:

@@ -84,7 +84,7 @@ def write_page(results: Sequence[Result], path: Path) -> None:
 
 def _section(results: Sequence[Result]) -> str:
     return SECTION.substitute(
-        title=escape(f"{results[0].stream} of {results[0].config['stream']['data']}"),
+        title=escape(_title(results[0])),
         caption=escape(caption(results)).replace("\n", "<br>"),
         theirs=paper_heading(results),
         headings="".join(f"<th{_class(i)}>{heading}</th>" for i, heading in enumerate(HEADINGS)),
@@ -95,6 +95,10 @@ def _section(results: Sequence[Result]) -> str:
         ),
         settings=escape("\n".join(_settings(result) for result in results)),
     )
+
+
+def _title(result: Result) -> str:
+    return result.stream if result.data == result.stream else f"{result.stream} of {result.data}"
 
 
 def _overview(results: Sequence[Result]) -> list[str]:

@@ -76,6 +76,20 @@ class Run:
             points = [*self._events("tested")[:1], *points]
         return np.array([point["seen"] for point in points]), np.array([point["accuracy"] for point in points])
 
+    @cached_property
+    def alignment(self) -> dict[str, dict[str, float]]:
+        """The mean over tasks of what a meter measured: by "before history" and the like, `dot` and `cosine`."""
+        read = [event["means"] for event in self._events("aligned")]
+        return {
+            when: {name: fmean(one[when][name] for one in read if when in one) for name in ("dot", "cosine")}
+            for when in dict.fromkeys(when for one in read for when in one)
+        }
+
+    @cached_property
+    def begins(self) -> np.ndarray:
+        """(tasks,) how many examples were seen when each task began."""
+        return np.array([0, *(event["seen"] for event in self._events("taskdone"))][:-1])
+
     @property
     def steps(self) -> int:
         """Optimizer steps taken."""
@@ -104,6 +118,20 @@ class Result:
         return stream_name(self.config["stream"])
 
     @property
+    def length(self) -> str:
+        """The stream in words, such as "rotations of 20 tasks of 1,000 examples each"."""
+        stream = self.config["stream"]
+        if "examples" in stream:
+            return f"{self.stream} of {stream['tasks']} tasks of {stream['examples']:,} examples each"
+        seen = self.runs[0]._events("taskdone")[-1]["seen"]
+        return f"{self.stream} of {stream['tasks']} tasks, {seen:,} examples in all"
+
+    @property
+    def data(self) -> str:
+        """The data set's name."""
+        return self.config["stream"].get("data", self.stream)
+
+    @property
     def method(self) -> str:
         """The method's name, such as `mer`."""
         return method_name(self.config)
@@ -127,6 +155,16 @@ class Result:
         """What the paper prints for this method and memory, at full size."""
         return published(self.stream, self.method, self.config["memory"])
 
+    def alignment(self, when: str, measure: str) -> Interval | None:
+        """What a meter measured, such as the `dot` of "before history"; None where it did not.
+
+        Args:
+            when: "before" or "after" the update, against rows of the "history" or the "memory".
+            measure: `dot` or `cosine`.
+        """
+        values = [run.alignment[when][measure] for run in self.runs if when in run.alignment]
+        return interval(values) if values else None
+
     def measure(self, metric: Callable[[np.ndarray], float]) -> Interval:
         """A metric of the accuracy matrix, in percent."""
         return interval([100 * metric(run.matrix) for run in self.runs])
@@ -145,10 +183,13 @@ def names(results: Sequence[Result]) -> list[str]:
     return called
 
 
+_ASIDE = ("stream", "method", "evaluation", "alignment", "seed")
+
+
 def _flat(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that a result may depend on: not the seed, not what is tested when."""
     stream = {name: value for name, value in config["stream"].items() if name != "seed"}
-    others = {name: value for name, value in config.items() if name not in ("stream", "method", "evaluation", "seed")}
+    others = {name: value for name, value in config.items() if name not in _ASIDE}
     return {"stream": stream} | config["method"] | others
 
 

@@ -54,10 +54,8 @@ def _as_in_paper(results: Sequence[Result]) -> bool:
 
 def caption(results: Sequence[Result]) -> str:
     """What a reader must know to read the table."""
-    stream = results[0].config["stream"]
-    size = f"{stream['tasks']} tasks of {stream['examples']:,} examples each"
     lines = [
-        f"{results[0].stream}: {size}, each seen once. Percent; ± is half of a 95 % interval over seeds.",
+        f"{results[0].length}, each seen once. Percent; ± is half of a 95 % interval over seeds.",
         "RA: accuracy on all tasks at the end. LA: on each task right after it. BTI: RA − LA, below 0 is forgetting.",
         "The paper's ± is a standard deviation over 5 seeds (Riemer et al. 2019, Tables 1-3 and 6).",
     ]
