@@ -1,14 +1,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test bench check docs clean
+.PHONY: run test test-extras bench check docs clean
 
 # MER, experience replay and online learning side by side on MNIST Rotations, full size, and a report.
 run: .venv/cli
-	$(BIN)/everlearn paper --seeds 3 --out runs
+	$(BIN)/everlearn paper --stream rotations --seeds 3 --out runs
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n auto
+
+# The story's page in a browser: Debian's chromium must be installed. SCREENSHOTS names a folder for pictures of it.
+test-extras: .venv/dev .venv/browser
+	$(BIN)/python -m pytest -m extra tests
 
 # What is claimed about speed, measured: ratios, on one thread. Best on a machine with nothing else to do.
 bench: .venv/dev
@@ -28,7 +32,7 @@ docs: .venv/dev
 	$(PYTHON) -m venv .venv
 
 # Versions are those of pins.txt. `make run` installs what it needs; the rest is for developers.
-.venv/cli .venv/dev: pyproject.toml pins.txt | .venv/bin/python
+.venv/cli .venv/dev .venv/browser: pyproject.toml pins.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --constraint pins.txt --editable '.[$(@F)]'
 	touch $@
 

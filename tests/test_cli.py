@@ -8,6 +8,7 @@ import pytest
 
 from everlearn.cli import Paper, main
 from everlearn.presets import paper, table
+from everlearn.record import Record
 
 
 def everlearn(*args, **env):
@@ -35,6 +36,19 @@ def test_run_records_and_shows_a_table(runs, capsys):
     assert "mer     200     2 " in shown
     assert "the paper, full size" in shown
     assert "77.42 ± 0.78" in shown
+
+
+def test_paper_alone_lists_the_tables_and_what_is_recorded(tmp_path, capsys):
+    assert main(["paper", "--seeds", "1", "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert f"recorded in {tmp_path}, seeds 0 to 0" in shown
+    assert "1      Rotations and Permutations, memory of 5120     0 of 12 runs" in shown
+    online = paper("rotations", "online", 200)
+    record = Record(tmp_path / online.folder())
+    record.start(online.config(), "compiled")
+    record.append({"event": "finished"})
+    assert main(["paper", "--seeds", "1", "--out", str(tmp_path)]) == 0
+    assert "5      forward transfer on Rotations                  1 of 5 runs" in capsys.readouterr().out
 
 
 def test_table_4_shows_measured_and_published(tmp_path, capsys):
@@ -91,8 +105,15 @@ def test_data(capsys):
         (["run", "rotations", "mer", "--lr", "nan"], "lr must be above 0"),
         (["run", "rotations", "mer", "--hidden", "0"], "widths"),
         (["run", "rotations", "mer", "--workers", "0"], "workers must be at least 1"),
-        (["paper", "--memory", "300"], "the paper has no rotations with a memory of 300; it has: rotations at 5120"),
-        (["paper", "--methods", "mre"], "the paper has no setting for mre; it has: online, independent"),
+        (["paper", "--memory", "300"], "--memory and --methods need a --stream or a --table"),
+        (
+            ["paper", "--stream", "rotations", "--memory", "300"],
+            "the paper has no rotations with a memory of 300; it has: rotations at 5120",
+        ),
+        (
+            ["paper", "--stream", "rotations", "--methods", "mre"],
+            "the paper has no setting for mre; it has: online, independent",
+        ),
         (["paper", "--table", "2", "--memory", "300"], "table 2 has no runs of that stream, memory and methods"),
         (["paper", "--table", "2", "--stream", "omniglot"], "table 2 has no runs of that stream, memory and methods"),
         (["paper", "--table", "10"], "there is no table 10 here; there are: 1, 2, 3"),
@@ -102,8 +123,8 @@ def test_data(capsys):
             "Independent has networks for Rotations and Permutations, not for Omniglot",
         ),
         (["run", "rotations", "gem", "--memory", "10"], "at least one slot for each task: 10 slots, 20 tasks"),
-        (["paper", "--seeds", "1", "--first-seed", "-1"], "seed must be at least 0, not -1"),
-        (["paper", "--methods"], "methods must be at least 1, not 0"),
+        (["paper", "--table", "1", "--seeds", "1", "--first-seed", "-1"], "seed must be at least 0, not -1"),
+        (["paper", "--stream", "rotations", "--methods"], "methods must be at least 1, not 0"),
         (["report", "nowhere"], "there is no nowhere"),
         (["report", "tests"], "no finished run at or below tests"),
         (["data", "get", "mnits"], "no data set 'mnits'; there are: mnist"),

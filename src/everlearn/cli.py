@@ -11,10 +11,11 @@ import tyro
 
 from everlearn.experiment import Experiment
 from everlearn.launch import launch
-from everlearn.presets import METHODS, STREAMS, paper, sizes, table
+from everlearn.presets import METHODS, STREAMS, TABLES, paper, sizes, table
 from everlearn.ranges import at_least
 from everlearn.report import alignment_table, read_results, text_table, write_page
 from everlearn.run import Evaluation
+from everlearn.story import tell
 from everlearn.streams.datasets import DATASETS, find, load
 from everlearn.streams.source import folders
 from everlearn.types import Diverged, InputError
@@ -68,12 +69,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Paper:
-    """Run methods side by side with the MER paper's own settings, and write a report."""
+    """The MER paper's tables: list them, or run one, or any methods side by side, with its own settings."""
 
     table: int | None = None
     """A table of the paper: all its runs, or those of --stream, --memory and --methods."""
     stream: Literal["rotations", "permutations", "many-permutations", "omniglot"] | None = None
-    """The stream; without --table, rotations."""
+    """The stream; without this and --table, the tables are listed and what is recorded of each."""
     memory: int | None = None
     """Rows that the memory holds at most: 5120, 500 or 200, as in the paper; without --table, the fewest."""
     methods: tuple[str, ...] | None = None
@@ -91,7 +92,22 @@ class Paper:
 
     def __call__(self) -> int:
         at_least(1, seeds=self.seeds)
+        if self.table is None and self.stream is None:
+            if self.memory is not None or self.methods is not None:
+                raise InputError("--memory and --methods need a --stream or a --table")
+            return self._list()
         return _launch(self.experiments(), self.out, self.workers, report=self.out / "report.html")
+
+    def _list(self) -> int:
+        """Tell what tables there are, and how much of each is recorded."""
+        runs = f"seeds {self.first_seed} to {self.first_seed + self.seeds - 1}"
+        print(f"{'table':<7}{'what it compares':<47}recorded in {self.out}, {runs}")
+        for number, about in TABLES.items():
+            wanted = replace(self, table=number).experiments()
+            done = sum(one.is_finished(self.out / one.folder()) for one in wanted)
+            print(f"{number:<7}{about.about:<47}{done} of {len(wanted)} runs")
+        print("\nTo run what is missing of one: everlearn paper --table 2 --seeds 5")
+        return 0
 
     def experiments(self) -> list[Experiment]:
         """The runs, seed by seed."""
@@ -127,6 +143,23 @@ class Report:
         if alignments := alignment_table(results):
             print(f"\n{alignments}")
         print(f"\nreport: {self.out.resolve()}")
+        return 0
+
+
+@dataclass(frozen=True)
+class Story:
+    """See how a network forgets, and what to do: runs a few small experiments and writes one page."""
+
+    out: Out = Path("story.html")
+    """The page."""
+    workers: int | None = None
+    """Experiments at once; by default one a core."""
+
+    def __call__(self) -> int:
+        if self.workers is not None:
+            at_least(1, workers=self.workers)
+        tell(self.out, self.workers)
+        print(f"story: {self.out.resolve()}")
         return 0
 
 
@@ -197,6 +230,7 @@ class Data:
 Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Paper, tyro.conf.subcommand("paper")]
+    | Annotated[Story, tyro.conf.subcommand("story")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Data, tyro.conf.subcommand("data")]

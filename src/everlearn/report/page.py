@@ -1,4 +1,4 @@
-"""One self-contained HTML page: opens offline, reads on a phone, light and dark."""
+"""The report: one self-contained HTML page."""
 
 import json
 from collections.abc import Sequence
@@ -6,42 +6,12 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from everlearn.report.figures import COLOURS, every_task, seen_so_far
+from everlearn.report.figures import every_task, seen_so_far
+from everlearn.report.html import page
 from everlearn.report.results import Result, names
+from everlearn.report.svg import COLOURS
 from everlearn.report.tables import HEADINGS, by_stream, caption, paper_heading, rows
 from everlearn.streams.source import write_whole
-
-PAGE = Template("""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>everlearn report</title>
-<style>
-  :root { color-scheme: light dark; --ink: #1c2024; --soft: #5d6670; --line: #d9dee3; --paper: #fff; --wash: #f3f5f7; }
-  @media (prefers-color-scheme: dark) {
-    :root { --ink: #e6e9ec; --soft: #9aa4ae; --line: #333a41; --paper: #14171a; --wash: #1d2125; }
-  }
-  body { margin: 0 auto; max-width: 70rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
-         font: 1rem/1.5 system-ui, sans-serif; }
-  h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .25rem; }
-  p { margin: .25rem 0 1rem; color: var(--soft); max-width: 46rem; }
-  .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; }
-  table { border-collapse: collapse; width: 100%; white-space: nowrap; font-size: .85rem;
-          font-variant-numeric: tabular-nums; }
-  th, td { padding: .35rem .5rem; text-align: right; } th:first-child, td:first-child { text-align: left; }
-  thead { background: var(--wash); } tbody tr { border-top: 1px solid var(--line); }
-  .theirs { color: var(--soft); border-left: 1px solid var(--line); } .theirs ~ td { color: var(--soft); }
-  .figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
-  figure { margin: 1rem 0; } figure.one { max-width: 46rem; } svg { width: 100%; height: auto; }
-  svg text { font-family: system-ui, sans-serif !important; }
-  details { margin: 1rem 0; } summary { cursor: pointer; }
-  pre { overflow-x: auto; background: var(--wash); padding: .75rem; border-radius: .5rem; font-size: .8rem; }
-</style>
-<h1>everlearn report</h1>
-$sections
-</html>
-""")
 
 SECTION = Template("""<section>
 <h2>$title</h2>
@@ -79,7 +49,7 @@ def write_page(results: Sequence[Result], path: Path) -> None:
         OSError: it can't be written.
     """
     sections = "\n".join(_section(group) for group in by_stream(results))
-    write_whole(path, PAGE.substitute(sections=sections).encode())
+    write_whole(path, page("everlearn report", sections).encode())
 
 
 def _section(results: Sequence[Result]) -> str:
