@@ -186,3 +186,34 @@ def test_cost_is_flat_in_the_streams_length(claims):
         at_most=1.5,
         details=f"{late * 5:.3f} and {early * 5:.3f} ms",
     )
+
+
+@pytest.mark.parametrize("method", ["mer", "online"])
+def test_a_convolutional_network_on_single_rows(method, claims):
+    """Omniglot's network through the seam, against its bare forward, backward and update."""
+    experiment = paper("omniglot", method, 500)
+    learner, bare = experiment.learner(), experiment.learner().model
+    batches = list(replace(experiment.stream, tasks=1).train(0))[:60]
+    for batch in batches:
+        learner.memory.add(batch)
+    sgd = torch.optim.SGD(bare.parameters(), lr=experiment.lr)
+    steps = learner.method.batches * (1 + learner.method.replayed) if method == "mer" else 1
+
+    def through_the_seam():
+        for batch in batches[: 60 // steps]:
+            learner.learn(batch)
+
+    def bare_steps():
+        for batch in batches:
+            sgd.zero_grad()
+            F.cross_entropy(bare(batch["x"], batch["task"]), batch["y"]).backward()
+            sgd.step()
+
+    ours, theirs = seconds(through_the_seam, bare_steps)
+    ours, theirs = ours / (60 // steps * steps), theirs / len(batches)
+    claims(
+        f"a step of {method} on Omniglot's network, in times of the bare one",
+        ours / theirs,
+        at_most=1.5,
+        details=f"{ours * 1e3:.2f} and {theirs * 1e3:.2f} ms",
+    )

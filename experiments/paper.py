@@ -1,0 +1,166 @@
+"""The tables of docs/results/paper.md, from the records beside this file."""
+
+from functools import cache
+
+from mnist import HERE, SEEDS, STREAMS, _figure, _row
+
+from everlearn.metrics import backward_transfer, forward_transfer, learning_accuracy, retained_accuracy
+from everlearn.presets import NO_MEMORY, TABLES
+from everlearn.published import DOT_PRODUCTS, FORWARD, REPRODUCED_SEEDS, Figure, published, reproduced
+from everlearn.report import Result, read_results
+from everlearn.report.alignment import PROTOCOLS
+from everlearn.report.welch import Sample, difference, sample
+
+RECORDS = [path for path in (HERE / name for name in ("mnist", "baselines", "omniglot")) if path.exists()]
+ALIGNMENT = HERE / "alignment"
+NAMES = {
+    "online": "Online",
+    "independent": "Independent",
+    "task-input": "Task Input",
+    "ewc": "EWC",
+    "gem": "GEM",
+    "gem-reservoir": "GEM, reservoir",
+    "er": "ER, Algorithm 4",
+    "task-er": "ER with tasks, 5",
+    "task-er-adam": "ER with tasks, Adam",
+    "task-er-rmsprop": "ER with tasks, RMSProp",
+    "task-er-ring": "ER with tasks, GEM's memory",
+    "mer": "MER, 1",
+    "mer-big": "MER, one big batch, 6",
+    "mer-current": "MER, current rate, 7",
+}
+
+
+@cache
+def results() -> dict[tuple[str, str, int | None], Result]:
+    """Every recorded setting of the paper's, by stream, method and memory."""
+    found = {}
+    for one in read_results(RECORDS):
+        if one.as_in_paper:
+            found[one.stream, one.method, None if one.method in NO_MEMORY else one.config["memory"]] = one
+    return found
+
+
+def cells(number: int) -> list[Result]:
+    """What is recorded of a table, in its order."""
+    at = TABLES[number]
+    wanted = [
+        (stream, method, memory)
+        for stream in at.streams
+        for method in at.methods
+        for memory in ([None] if method in NO_MEMORY else at.memories)
+    ]
+    return [results()[one] for one in wanted if one in results()]
+
+
+def accuracies(number: int) -> str:
+    """RA, LA and BTI beside the paper's 5 seeds."""
+    lines = [
+        "| stream | method | memory | seeds | RA | paper | difference, 99 % "
+        "| LA | paper | BTI | paper | steps | seconds |",
+        "|---" * 13 + "|",
+    ]
+    for one in cells(number):
+        theirs = published(one.stream, one.method, one.config["memory"])
+        lines.append(
+            _row(
+                [
+                    *_names(one),
+                    _ours(one, retained_accuracy),
+                    _figure(theirs and theirs.ra),
+                    _gap(one, retained_accuracy, theirs and theirs.ra, SEEDS),
+                    _ours(one, learning_accuracy),
+                    _figure(theirs and theirs.la),
+                    _ours(one, backward_transfer, "+"),
+                    _figure(theirs and theirs.bti),
+                    *_cost(one),
+                ]
+            )
+        )
+    return "\n".join(lines)
+
+
+def reproductions(number: int) -> str:
+    """RA beside the paper's 25 other seeds."""
+    lines = [
+        "| method | memory | seeds | RA | paper, 25 seeds | difference, 99 % | steps | seconds |",
+        "|---" * 8 + "|",
+    ]
+    for one in cells(number):
+        theirs = reproduced(one.stream, one.method, one.config["memory"])
+        gap = _gap(one, retained_accuracy, theirs, REPRODUCED_SEEDS)
+        lines.append(_row([*_names(one)[1:], _ours(one, retained_accuracy), _figure(theirs), gap, *_cost(one)]))
+    return "\n".join(lines)
+
+
+def transfer() -> str:
+    """Table 5: forward transfer."""
+    lines = ["| method | memory | seeds | FTI | paper | difference, 99 % |", "|---" * 6 + "|"]
+    for one in cells(5):
+        theirs = FORWARD[one.method]
+        gap = _gap(one, forward_transfer, theirs, SEEDS)
+        lines.append(_row([*_names(one)[1:], _ours(one, forward_transfer), _figure(theirs), gap]))
+    return "\n".join(lines)
+
+
+def alignment() -> str:
+    """Table 4: dot products and cosines under each protocol."""
+    head = ["stream", "method", "memory", "seeds", *PROTOCOLS, "paper", *(f"cosine, {when}" for when in PROTOCOLS)]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    own = {
+        (one.stream, one.method, None if one.method in NO_MEMORY else one.config["memory"]): one
+        for one in (read_results([ALIGNMENT]) if ALIGNMENT.exists() else [])
+    }
+    at = TABLES[4]
+    for key in [
+        (stream, method, memory)
+        for stream in at.streams
+        for method in at.methods
+        for memory in ([None] if method in NO_MEMORY else at.memories)
+        if (stream, method, memory) in own
+    ]:
+        one, theirs = own[key], DOT_PRODUCTS.get(key[:2])
+        told = f"{theirs.mean:+.3f} ± {theirs.deviation:.3f}" if theirs else ""
+        dots, cosines = ([_told(one, when, measure) for when in PROTOCOLS] for measure in ("dot", "cosine"))
+        lines.append(_row([*_names(one), *dots, told, *cosines]))
+    return "\n".join(lines)
+
+
+def _ours(one: Result, metric, sign: str = "") -> str:
+    value = one.measure(metric)
+    return f"{value.mean:{sign}.2f}" + ("" if value.half is None else f" ± {value.half:.2f}")
+
+
+def _gap(one: Result, metric, theirs: Figure | None, seeds: int) -> str:
+    """Ours less the paper's with Welch's 99 % interval, and whether that is a finding."""
+    if theirs is None or len(one.runs) < 2:
+        return ""
+    ours = sample([100 * metric(run.matrix) for run in one.runs])
+    gap = difference(ours, Sample(theirs.mean, theirs.deviation, seeds))
+    mark = " **finding**" if gap.excludes_zero and abs(gap.mean) > 0.5 else ""
+    return f"{gap.mean:+.2f} ± {gap.half:.2f}{mark}"
+
+
+def _told(one: Result, when: str, measure: str) -> str:
+    value = one.alignment(when, measure)
+    return "" if value is None else f"{value.mean:+.3f} ± {value.half:.3f}"
+
+
+def _names(one: Result) -> list[str]:
+    memory = "–" if one.method in NO_MEMORY else f"{one.config['memory']:,}"
+    stream = STREAMS.get(one.stream, "Omniglot")
+    return [stream, NAMES[one.method], memory, str(len(one.runs))]
+
+
+def _cost(one: Result) -> list[str]:
+    seconds = sum(run.seconds for run in one.runs) / len(one.runs)
+    return [f"{one.runs[0].steps:,}", f"{seconds:,.0f}"]
+
+
+if __name__ == "__main__":
+    for number in (1, 2, 3, 6):
+        print(accuracies(number), end="\n\n")
+    print(transfer(), end="\n\n")
+    for number in (7, 8, 9):
+        print(reproductions(number), end="\n\n")
+    print(alignment())
