@@ -122,7 +122,9 @@ def test_convolutions_and_heads():
         for n in (3, 4)
     )
     ours = assert_right(learner, new, old)
-    assert {"features.0", "features.3", "heads.parts.0", "heads.parts.1"} == set(ours.layers)
+    assert {"features.0", "features.1", "features.4", "features.5", "heads.parts.0", "heads.parts.1"} == set(
+        ours.layers
+    )
     assert (ours.dot("heads.parts.0")[1::2] == 0).all()
 
 

@@ -40,9 +40,10 @@ def test_a_task_out_of_range_is_named(task):
 
 
 def test_the_conv_net_of_the_paper():
-    """3·3·1·64 + 64, three times 3·3·64·64 + 64, and heads on 64 features."""
-    model = el.ConvNet([20, 14])
-    assert sum(p.numel() for p in model.features.parameters()) == 640 + 3 * 36_928
+    """3·3·1·64 + 64, three times 3·3·64·64 + 64, 2·64 for each normalisation, and heads on 64 features."""
+    plain, model = el.ConvNet([20, 14], normalised=False), el.ConvNet([20, 14])
+    assert sum(p.numel() for p in plain.features.parameters()) == 640 + 3 * 36_928
+    assert sum(p.numel() for p in model.features.parameters()) == 640 + 3 * 36_928 + 4 * 128
     assert [sum(p.numel() for p in head.parameters()) for head in model.heads.parts] == [65 * 20, 65 * 14]
 
 
@@ -52,6 +53,15 @@ def test_the_conv_net_sees_the_task():
     torch.testing.assert_close(one[0], other[0])
     assert one[1].isinf().tolist() == [False, False, True]
     assert other[1].isfinite().all()
+
+
+def test_a_row_is_normalised_by_itself():
+    """So that a step on one row, a mean over many and a prediction see the same network."""
+    model, x = el.ConvNet([3], filters=(4, 12)), torch.rand(5, 1, 28, 28)
+    together = model(x, torch.zeros(5, dtype=torch.long))
+    each = torch.cat([model(row, torch.zeros(1, dtype=torch.long)) for row in x.split(1)])
+    torch.testing.assert_close(together, each)
+    torch.testing.assert_close(model.eval()(x, torch.zeros(5, dtype=torch.long)), together)
 
 
 @pytest.mark.parametrize("filters", [(), (4,) * 5, (0,)])
