@@ -105,7 +105,7 @@ def test_data(capsys):
         (["run", "rotations", "mer", "--lr", "nan"], "lr must be above 0"),
         (["run", "rotations", "mer", "--hidden", "0"], "widths"),
         (["run", "rotations", "mer", "--workers", "0"], "workers must be at least 1"),
-        (["paper", "--memory", "300"], "--memory and --methods need a --stream or a --table"),
+        (["paper", "--memory", "300"], "--memory, --methods and --examples need a --stream or a --table"),
         (
             ["paper", "--stream", "rotations", "--memory", "300"],
             "the paper has no rotations with a memory of 300; it has: rotations at 5120",
@@ -114,8 +114,9 @@ def test_data(capsys):
             ["paper", "--stream", "rotations", "--methods", "mre"],
             "the paper has no setting for mre; it has: online, independent",
         ),
-        (["paper", "--table", "2", "--memory", "300"], "table 2 has no runs of that stream, memory and methods"),
-        (["paper", "--table", "2", "--stream", "omniglot"], "table 2 has no runs of that stream, memory and methods"),
+        (["paper", "--table", "2", "--memory", "300"], "table 2 has no memory 300; it has: 5120, 500, 200"),
+        (["paper", "--table", "2", "--stream", "omniglot"], "table 2 has no stream omniglot; it has: rotations"),
+        (["story", "--out", "src"], "the page can't be written to src: name a file with --out"),
         (["paper", "--table", "10"], "there is no table 10 here; there are: 1, 2, 3"),
         (["paper", "--stream", "omniglot", "--examples", "5"], "Omniglot's tasks are as they are"),
         (

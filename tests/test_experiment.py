@@ -6,6 +6,7 @@ import signal
 from dataclasses import replace
 
 import pytest
+from torch.nn import GroupNorm
 
 import everlearn as el
 from everlearn.experiment import CHECKPOINT, Experiment
@@ -125,7 +126,12 @@ def test_omniglot(tmp_path):
     events = list(one.perform(tmp_path))
     assert events[-1].seen == one.examples
     assert one.config()["hidden"] == [2, 2]
-    assert Experiment(el.Omniglot(), el.Online()).config()["hidden"] == [64] * 4
+    full = Experiment(el.Omniglot(), el.Online())
+    assert full.config()["hidden"] == [64] * 4
+    assert full.config()["normalised"] is True
+    assert full.folder() != replace(full, normalised=False).folder()
+    assert not any(isinstance(layer, GroupNorm) for layer in replace(full, normalised=False).learner().model.modules())
+    assert "normalised" not in TOY.config()
 
 
 def test_a_record_torn_in_the_middle_of_a_line_goes_on_too(unbroken, tmp_path):

@@ -144,7 +144,20 @@ def test_part_of_a_table():
     names = [method_name(one.config()) for one in table(1, "permutations", methods=["gem", "online"])]
     assert names == ["online", "gem"]
     assert [one.memory for one in table(2, "rotations", 500)] == [500, 500]
-    assert table(2, "omniglot") == []
+    assert table(2, "permutations", 200, ["gem"]) == [paper("permutations", "gem", 200)]
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"stream": "omniglot"}, "table 2 has no stream omniglot; it has: rotations, permutations"),
+        ({"memory": 300}, "table 2 has no memory 300; it has: 5120, 500, 200"),
+        ({"methods": ("mer", "foo")}, "table 2 has no method foo; it has: gem, mer"),
+    ],
+)
+def test_a_part_that_a_table_has_not_is_named(part, message):
+    with pytest.raises(InputError, match=message):
+        table(2, **part)
 
 
 def test_published_dot_products_and_forward_transfer():

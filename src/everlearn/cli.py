@@ -1,5 +1,6 @@
 """The command line, made from the settings' own dataclasses."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ import tyro
 
 from everlearn.experiment import Experiment
 from everlearn.launch import launch
-from everlearn.presets import METHODS, STREAMS, TABLES, paper, sizes, table
+from everlearn.presets import CHOSEN, METHODS, STREAMS, TABLES, paper, sizes, table
 from everlearn.ranges import at_least
 from everlearn.report import alignment_table, read_results, text_table, write_page
 from everlearn.run import Evaluation
@@ -46,11 +47,11 @@ class Run:
     method: MethodChoice  # ty: ignore[invalid-type-form]
     """How to learn it."""
     memory: int = 200
-    """Rows that the reservoir holds at most."""
+    """Rows that the memory holds at most: a ring for GEM, a reservoir for the others."""
     lr: float = 0.1
     """Learning rate of SGD (the paper's alpha)."""
-    hidden: tuple[int, ...] = (100, 100)
-    """Widths of the hidden layers."""
+    hidden: tuple[int, ...] = ()
+    """Widths of the hidden layers, or filters of Omniglot's convolutions; by default the paper's."""
     seeds: int = 1
     """How many seeds, from the stream's --seed on."""
     evaluation: Evaluation = field(default_factory=lambda: Evaluation(every=500))
@@ -78,7 +79,7 @@ class Paper:
     memory: int | None = None
     """Rows that the memory holds at most: 5120, 500 or 200, as in the paper; without --table, the fewest."""
     methods: tuple[str, ...] | None = None
-    """Such as mer, er and online, which they are without --table; everlearn list names all."""
+    """Such as mer, er and online, which they are without --table where the paper has them; everlearn list names all."""
     seeds: int = 3
     """How many seeds, from --first-seed on."""
     first_seed: int = 0
@@ -93,8 +94,8 @@ class Paper:
     def __call__(self) -> int:
         at_least(1, seeds=self.seeds)
         if self.table is None and self.stream is None:
-            if self.memory is not None or self.methods is not None:
-                raise InputError("--memory and --methods need a --stream or a --table")
+            if any(one is not None for one in (self.memory, self.methods, self.examples)):
+                raise InputError("--memory, --methods and --examples need a --stream or a --table")
             return self._list()
         return _launch(self.experiments(), self.out, self.workers, report=self.out / "report.html")
 
@@ -118,7 +119,9 @@ class Paper:
         if self.table is None:
             stream = self.stream or "rotations"
             memory = self.memory or sizes(stream)[-1]
-            methods = ("mer", "er", "online") if self.methods is None else self.methods
+            methods = self.methods
+            if methods is None:
+                methods = tuple(name for name in ("mer", "er", "online") if name in CHOSEN.get((stream, memory), {}))
             at_least(1, methods=len(methods))
             return [paper(stream, method, memory, examples=self.examples, seed=seed) for method in methods]
         wanted = table(self.table, self.stream, self.memory, self.methods, examples=self.examples, seed=seed)
@@ -158,6 +161,9 @@ class Story:
     def __call__(self) -> int:
         if self.workers is not None:
             at_least(1, workers=self.workers)
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        if self.out.is_dir() or not os.access(self.out.parent, os.W_OK):
+            raise InputError(f"the page can't be written to {self.out}: name a file with --out")
         tell(self.out, self.workers)
         print(f"story: {self.out.resolve()}")
         return 0
@@ -239,7 +245,8 @@ Command = (
 
 def _launch(experiments: Sequence[Experiment], out: Path, workers: int | None, report: Path | None = None) -> int:
     """Run, then show what the runs gave."""
-    load(experiments[0].stream.data)
+    for data in dict.fromkeys(one.stream.data for one in experiments):
+        load(data)
     outcome = launch(experiments, out, workers)
     for folder, error in outcome.failures.items():
         print(f"everlearn: {folder.name}: {_told(error)}", file=sys.stderr)

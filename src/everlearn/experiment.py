@@ -55,8 +55,10 @@ class Experiment:
     """Plain SGD, or Adam or RMSProp as torch has them by default."""
     keep: Literal["reservoir", "ring"] = "reservoir"
     """What the memory keeps: a uniform sample, or the last rows of each task; GEM always keeps a ring."""
+    normalised: bool = True
+    """Whether Omniglot's network has normalisation; the others have none."""
     alignment: int = 0
-    """Examples from one reading of the gradients' alignment to the next; 0 takes none."""
+    """Batches from one reading of the gradients' alignment to the next; 0 takes none."""
 
     def __post_init__(self) -> None:
         at_least(1, memory=self.memory)
@@ -87,6 +89,7 @@ class Experiment:
             "hidden": list(self._hidden),
             "evaluation": asdict(self.evaluation),
             "seed": self.seed,
+            **({"normalised": self.normalised} if isinstance(self.stream, Omniglot) else {}),
             **{name: value for name, value in others.items() if value not in ("sgd", "reservoir", 0)},
         }
 
@@ -101,7 +104,9 @@ class Experiment:
 
     def learner(self) -> Learner:
         """A learner as this experiment begins with."""
-        model, forward = network(replace(self.stream, seed=self.seed), self.method, self._hidden, self.seed)
+        model, forward = network(
+            replace(self.stream, seed=self.seed), self.method, self._hidden, self.seed, self.normalised
+        )
         return Learner(
             model,
             OPTIMIZERS[self.optimizer](model.parameters(), lr=self.lr),

@@ -187,12 +187,14 @@ class Learner:
     def gradient(self, batch: Batch) -> tuple[Tensor, Point]:
         """The first half of `descend`, for methods that change gradients before a step.
 
+        A forward pass in training mode: BatchNorm updates its running statistics by these rows.
+
         Args:
             batch: any rows, new or old.
 
         Returns:
             (rows,) the losses, without gradient; and the gradient of their mean by the trainable
-            parameters, by name.
+            parameters, by name; zero for those that the rows don't reach.
 
         Raises:
             Diverged: a loss is infinite or NaN.
@@ -347,7 +349,7 @@ class Learner:
             "model": deepcopy(self.model.state_dict()),
             "optimizer": {"name": type(self.optimizer).__name__, **deepcopy(self.optimizer.state_dict())},
             "memory": None if self._memory is None else self._memory.state_dict(),
-            "method": {name: _plain(value) for name, value in self.state.items()},
+            "method": {name: _copy(value) for name, value in self.state.items()},
             "steps": self.steps,
             "generator": self.generator.get_state(),
             "torch": torch.get_rng_state(),
@@ -364,7 +366,7 @@ class Learner:
             self._memory.load_state_dict(state["memory"])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(deepcopy({k: v for k, v in state["optimizer"].items() if k != "name"}))
-        self.state = deepcopy(state["method"])
+        self.state = {name: _copy(value, self.device) for name, value in state["method"].items()}
         self.steps = state["steps"]
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch"])
@@ -420,8 +422,10 @@ class Learner:
             )
 
 
-def _plain(value: Any) -> Any:
-    """A copy; of a point, whichever path made it, as a dict of contiguous tensors."""
+def _copy(value: Any, device: torch.device | None = None) -> Any:
+    """A copy, on a device where given; of a point, whichever path made it, as a dict of contiguous tensors."""
     if isinstance(value, Mapping):
-        return {name: _plain(part) for name, part in value.items()}
-    return value.clone(memory_format=torch.contiguous_format) if isinstance(value, Tensor) else deepcopy(value)
+        return {name: _copy(part, device) for name, part in value.items()}
+    if isinstance(value, Tensor):
+        return value.to(device or value.device, copy=True, memory_format=torch.contiguous_format)
+    return deepcopy(value)

@@ -41,7 +41,13 @@ def cross_entropy(output: Tensor, batch: Batch) -> Tensor:
             f"label {wrong} in column 'y' is out of range: the model has {classes} outputs, labels 0 to {classes - 1}. "
             "Make the last layer as wide as all classes that will ever come"
         )
-    return _mean_per_row(F.cross_entropy(output, labels.long(), reduction="none"))
+    losses = F.cross_entropy(output, labels.long(), reduction="none")
+    if losses.isinf().any() and (missing := output.gather(1, labels.long()[:, None])[:, 0].isneginf()).any():
+        raise InputError(
+            f"label {labels[missing][0]} in column 'y' is out of range: its logit is −infinity, as for a class "
+            "that this row's head does not have. Labels count the classes of a row's own task from 0"
+        )
+    return _mean_per_row(losses)
 
 
 def squared(output: Tensor, batch: Batch) -> Tensor:

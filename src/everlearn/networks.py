@@ -19,7 +19,11 @@ def call_with_task(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def network(
-    stream: Rotations | Permutations | Omniglot, method: Method, hidden: Sequence[int], seed: int
+    stream: Rotations | Permutations | Omniglot,
+    method: Method,
+    hidden: Sequence[int],
+    seed: int,
+    normalised: bool = True,
 ) -> tuple[nn.Module, Forward]:
     """A new network for a stream and a method, and how it is called.
 
@@ -32,6 +36,7 @@ def network(
         hidden: widths of a perceptron's hidden layers, or filters of each convolutional block. Networks
             for each task share these units between them, at least one each.
         seed: of the initial weights.
+        normalised: whether the convolutional network has normalisation.
 
     Raises:
         InputError: the method has networks of its own, and none for this stream.
@@ -39,7 +44,7 @@ def network(
     if isinstance(stream, Omniglot):
         if isinstance(method, Independent | TaskInput):
             raise InputError(f"{type(method).__name__} has networks for Rotations and Permutations, not for Omniglot")
-        return ConvNet(stream.classes, hidden, seed=seed), call_with_task
+        return ConvNet(stream.classes, hidden, normalised=normalised, seed=seed), call_with_task
     widths = [PIXELS, *hidden, CLASSES]
     if isinstance(method, Independent):
         own = [PIXELS, *(max(1, width // stream.tasks) for width in hidden), CLASSES]

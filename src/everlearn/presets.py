@@ -188,7 +188,7 @@ class Table:
     methods: tuple[str, ...]
     memories: tuple[int, ...]
     alignment: int = 0
-    """Examples from one reading of the gradients' alignment to the next."""
+    """Batches from one reading of the gradients' alignment to the next."""
 
 
 _THREE, _SIZES = ("rotations", "permutations", "many-permutations"), (5120, 500, 200)
@@ -272,7 +272,8 @@ def table(
         seed: of everything random.
 
     Raises:
-        InputError: there is no such table here; the message lists those there are.
+        InputError: there is no such table here, or it has no such stream, memory or method; the message
+            lists those there are.
 
     >>> [f"{one.folder():.20}" for one in table(2, "rotations", 500)]
     ['rotations-gem-500-64', 'rotations-mer-500-39']
@@ -280,6 +281,7 @@ def table(
     if number not in TABLES:
         raise InputError(f"there is no table {number} here; there are: {', '.join(map(str, TABLES))}")
     at = TABLES[number]
+    _check_part(number, at, stream, memory, methods)
     wanted = [
         paper(name, method, size, examples=examples, seed=seed)
         for name in at.streams
@@ -293,6 +295,14 @@ def table(
     if not at.alignment:
         return wanted
     return [replace(one, alignment=at.alignment, evaluation=Evaluation()) for one in wanted]
+
+
+def _check_part(number: int, at: Table, stream: str | None, memory: int | None, methods: Sequence[str] | None) -> None:
+    parts = [("stream", at.streams, stream), ("memory", at.memories, memory)]
+    parts += [("method", at.methods, method) for method in methods or ()]
+    for name, there, asked in parts:
+        if asked is not None and asked not in there:
+            raise InputError(f"table {number} has no {name} {asked}; it has: {', '.join(map(str, there))}")
 
 
 def sizes(stream: str) -> list[int]:

@@ -143,6 +143,8 @@ def run(
     >>> [event.seen for event in run(learner, [(torch.zeros(3, 2), torch.tensor([0, 1, 1]))] * 2)]
     [3, 6]
     """
+    if meter is not None and meter.learner is not learner:
+        raise InputError("the meter is of another learner")
     tally = _Tally(learner, score, evaluation or Evaluation(), seen, meter)
     if not isinstance(stream, Stream):
         yield from (tally.learn(as_batch(given), None) for given in stream)

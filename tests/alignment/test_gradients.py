@@ -76,6 +76,27 @@ def frozen_bias():
     return model
 
 
+class _Autoencoder(nn.Module):
+    """A layer whose weight is used outside of its call."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.head = nn.Linear(6, 5), nn.Linear(6, 4)
+
+    def forward(self, x):
+        return self.head(torch.tanh(self.fc(x)) @ self.fc.weight)
+
+
+class _ByName(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc, self.aside = nn.Linear(6, 4), nn.Linear(6, 4)
+
+    def forward(self, x):
+        self.aside(x)
+        return self.fc(input=x)
+
+
 class _Unused(nn.Module):
     def __init__(self):
         super().__init__()
@@ -98,6 +119,10 @@ MODELS = {
     "a frozen bias": frozen_bias,
     "parametrized": lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(6, 5)), nn.Linear(5, 4)),
     "a layer never called": _Unused,
+    "ReLU in place": lambda: nn.Sequential(nn.Linear(6, 5), nn.ReLU(inplace=True), nn.Linear(5, 4)),
+    "ELU in place": lambda: nn.Sequential(nn.Linear(6, 5), nn.ELU(inplace=True), nn.Linear(5, 4)),
+    "a weight used outside": _Autoencoder,
+    "called by name, and one that leads nowhere": _ByName,
 }
 
 

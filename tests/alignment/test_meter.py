@@ -5,6 +5,7 @@ import torch
 
 import everlearn as el
 from everlearn.alignment import Meter, products
+from everlearn.run import run
 
 
 def weights(learner):
@@ -91,3 +92,19 @@ def test_a_break_changes_nothing(make_learner, toy):
 def test_bad_settings(make_learner, settings):
     with pytest.raises(el.InputError, match=f"{next(iter(settings))} must be at least 1, not 0"):
         Meter(make_learner(el.Online()), **settings)
+
+
+def test_a_refused_batch_leaves_no_reading(make_learner, toy):
+    meter = Meter(make_learner(el.Online()), every=1)
+    for row in toy(3):
+        meter.learn(row)
+    read = len(meter.readings)
+    with pytest.raises(el.InputError, match="NaN"):
+        meter.learn({**toy(1)[0], "x": torch.full((1, 3), float("nan")).double()})
+    assert len(meter.readings) == read
+
+
+def test_a_meter_of_another_learner_is_refused(make_learner, toy):
+    meter = Meter(make_learner(el.Online()))
+    with pytest.raises(el.InputError, match="the meter is of another learner"):
+        list(run(make_learner(el.Online()), toy(3), meter=meter))

@@ -51,6 +51,11 @@ def test_slots_that_cannot_be_shared_evenly_stay_empty():
         (lambda: el.Ring(4, tasks=2).rows(7), "holds nothing of task 7"),
         (lambda: el.Ring(4, tasks=2).sample(-1), "cannot sample -1 rows"),
         (lambda: el.Ring(4, tasks=2).add({"n": torch.zeros(1)}), "Ring needs the column 'task'"),
+        (
+            lambda: el.Ring(4, tasks=2).add({"task": torch.zeros(1)}),
+            "one integer a row in column 'task', not torch.float32",
+        ),
+        (lambda: el.Ring(4, tasks=2).add({"task": torch.zeros(1, 1).long()}), "one integer a row in column 'task'"),
         (lambda: el.Ring(4, tasks=2).add(rows(0, 1, 2)), "made for 2 tasks; task 2 would be one more"),
     ],
 )
@@ -70,5 +75,11 @@ def test_a_task_too_many_leaves_the_ring_as_it_was():
 def test_a_ring_of_another_shape_is_not_loaded():
     ring = el.Ring(4, tasks=2)
     ring.add(rows(0))
-    with pytest.raises(el.InputError, match="the saved ring has 4 slots, 2 a task; this one 4, 1"):
+    with pytest.raises(el.InputError, match="the saved ring has 4 slots for 2 tasks, this one 4 for 4"):
         el.Ring(4, tasks=4).load_state_dict(ring.state_dict())
+
+
+def test_no_rows_change_nothing():
+    ring = el.Ring(4, tasks=2)
+    ring.add(rows())
+    assert len(ring) == 0

@@ -116,3 +116,32 @@ def test_bad_settings(settings, message):
 def test_it_names_the_column_it_needs(make_learner):
     with pytest.raises(el.InputError, match="EWC needs the column 'task'"):
         make_learner(el.EWC()).learn((torch.zeros(1, 3).double(), torch.tensor([0])))
+
+
+def test_a_refused_batch_leaves_nothing_behind(make_learner, toy):
+    refused, plain = make_learner(el.EWC()), make_learner(el.EWC())
+    rows = stream(toy, 3, 4)
+    for i, row in enumerate(rows):
+        if i % 4 in (0, 2):
+            bad = {**row, "y": torch.tensor([9])}
+            with pytest.raises(el.InputError, match="label 9"):
+                refused.learn(bad)
+        refused.learn(row)
+        plain.learn(row)
+    assert torch.equal(weights(refused), weights(plain))
+
+
+def test_layers_may_be_frozen_and_unfrozen(make_learner, toy):
+    learner = make_learner(el.EWC())
+    first, second, third, fourth = (stream(toy, 4, 5)[i : i + 5] for i in (0, 5, 10, 15))
+    learner.model[0].requires_grad_(False)
+    for row in [*first, *second]:
+        learner.learn(row)
+    assert "0.weight" not in learner.state["importance"]
+    learner.model[0].requires_grad_(True)
+    for row in third:
+        learner.learn(row)
+    learner.model[2].requires_grad_(False)
+    for row in fourth:
+        learner.learn(row)
+    assert {"0.weight", "2.weight"} <= learner.state["importance"].keys()

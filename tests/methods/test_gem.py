@@ -1,5 +1,7 @@
 """GEM's projection against what defines it, and its steps by hand."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -117,14 +119,22 @@ def test_a_step_of_gem_by_its_definition(make_learner, toy):
 
 def test_agem_projects_on_the_drawn_rows(make_learner, toy):
     """Chaudhry et al. 2019, equation 11."""
-    learner = make_learner(el.AGEM(drawn=4), memory=el.Reservoir(4, replace=False), lr=0.5)
+
+    class Noted(el.Reservoir):
+        def sample(self, n):
+            self.given = super().sample(n)
+            return self.given
+
+    learner = make_learner(el.AGEM(drawn=3), memory=Noted(8), lr=0.5)
     conflicts = 0
     for row in toy(40):
         start, own = weights(learner), flat(learner.gradient(row)[1])
-        held = learner.memory.held()
-        old = flat(learner.gradient(held)[1]) if held else None
+        twin = deepcopy(learner)
         learner.learn(row)
-        if old is not None and len(held["y"]) == 4 and own @ old < 0:
+        given = learner.memory.given
+        old = flat(twin.gradient(given)[1]) if given else None
+        assert old is None or len(given["y"]) <= 3
+        if old is not None and own @ old < 0:
             conflicts += 1
             own = own - (own @ old) / (old @ old) * old
             torch.testing.assert_close(weights(learner), start - 0.5 * own, atol=1e-5, rtol=0)
@@ -153,12 +163,31 @@ def test_gem_with_fewer_examples_than_slots_and_a_stream_that_ends_in_a_task(mak
     assert [len(learner.memory.rows(task)["y"]) for task in (0, 1)] == [3, 2]
 
 
-def test_tasks_that_come_again_find_their_rows(make_learner, toy):
-    learner = make_learner(el.GEM(), memory=el.Ring(4, tasks=2))
-    for row in toy(20):
-        learner.learn(row)
+def test_a_task_that_comes_again_is_held_by_all_others(make_learner, toy):
+    """Back at task 0, task 1 is a constraint, though its number is higher."""
+    learner = make_learner(el.GEM(strength=0.0), memory=el.Ring(4, tasks=2), lr=0.5)
+    conflicts = 0
+    for i, row in enumerate(toy(60)):
+        task, start, own = i // 10 % 2, weights(learner), flat(learner.gradient(row)[1])
+        others = [one for one in learner.memory.tasks() if one != task]
+        old = flat(learner.gradient(learner.memory.rows(others[0]))[1]) if others else own
+        learner.learn({**row, "task": torch.tensor([task])})
+        if own @ old < 0:
+            conflicts += task == 0
+            own = own - (own @ old) / (old @ old) * old
+        torch.testing.assert_close(weights(learner), start - 0.5 * own, atol=1e-5, rtol=0)
+    assert conflicts > 2
     assert learner.memory.tasks() == [0, 1]
     assert len(learner.memory) == 4
+
+
+def test_a_first_batch_that_is_refused_fixes_nothing(make_learner, toy):
+    learner = make_learner(el.GEM(), memory=el.Ring(4, tasks=2))
+    with pytest.raises(RuntimeError):
+        learner.learn({"x": torch.zeros(1, 7).double(), "y": torch.tensor([0]), "task": torch.tensor([0])})
+    with pytest.raises(el.InputError, match="GEM needs the column 'task'"):
+        learner.learn((torch.zeros(1, 3).double(), torch.tensor([0])))
+    learner.learn(toy(1)[0])
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,37 @@ def test_a_new_task_begins_where_the_last_one_is(toy):
     torch.testing.assert_close(flat(model.parts[2]), flat(alone.model.parts[2]))
 
 
+def test_it_begins_where_the_one_is_that_learned_last(toy):
+    model = networks(3)
+    own = learner(el.Independent(), model)
+    for task, seed in ((0, 0), (1, 1), (0, 2)):
+        own.learn(row(toy, task, seed))
+    with pytest.raises(el.InputError, match="label 9"):
+        own.learn({**row(toy, 2), "y": torch.tensor([9])})
+    own.learn(row(toy, 0, 3))
+    expected = flat(model.parts[0])
+    model.parts[2].requires_grad_(False)
+    own.learn({name: torch.cat([row(toy, 2)[name], row(toy, 1)[name]]) for name in row(toy, 2)})
+    assert torch.equal(flat(model.parts[2]), expected)
+
+
+def test_buffers_are_copied_too(toy):
+    model = el.ByTask([torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 4)) for _ in range(2)])
+    own = learner(el.Independent(), model)
+    several = {name: torch.cat([row(toy, 0, seed)[name] for seed in range(6)]) for name in row(toy, 0)}
+    own.learn(several)
+    first = model.parts[0][0].running_var.clone()
+    own.learn(row(toy, 1))
+    assert torch.equal(model.parts[1][0].running_var, first)
+
+
+def test_networks_that_differ_are_told(toy):
+    own = learner(el.Independent(), el.ByTask([el.mlp([3, 5, 4]), el.mlp([3, 6, 4])]))
+    own.learn(row(toy, 0))
+    with pytest.raises(el.InputError, match="Independent needs networks that are all alike"):
+        own.learn(row(toy, 1))
+
+
 def test_a_task_that_comes_again_goes_on(toy):
     model = networks(2)
     own = learner(el.Independent(), model)

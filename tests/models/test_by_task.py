@@ -32,6 +32,19 @@ def test_narrow_heads_are_padded_and_learn_as_without():
     assert all(p.grad.isfinite().all() for p in heads.parts[0].parameters())
 
 
+def test_a_label_that_a_head_has_not_is_named():
+    heads = el.ByTask([nn.Linear(3, 2), nn.Linear(3, 4)], width=4)
+    output = heads(torch.zeros(1, 3), torch.tensor([0]))
+    with pytest.raises(el.InputError, match="label 3 .* a class that this row's head does not have"):
+        el.cross_entropy(output, {"y": torch.tensor([3])})
+
+
+def test_the_conv_net_bends():
+    model = el.ConvNet([3], filters=(4,), normalised=False)
+    assert [type(layer).__name__ for layer in model.features] == ["Conv2d", "Identity", "ReLU", "MaxPool2d", "Flatten"]
+    assert model.features[:3](torch.randn(1, 1, 8, 8)).min() == 0
+
+
 @pytest.mark.parametrize("task", [-1, 3])
 def test_a_task_out_of_range_is_named(task):
     model = el.ByTask([nn.Linear(3, 2) for _ in range(3)])
@@ -74,6 +87,9 @@ def test_task_input_shares_all_but_the_first_layer():
     model = el.TaskInputNet([784, 100, 100, 10], tasks=20)
     assert sum(p.numel() for p in model.parameters()) == 20 * 785 * 100 + 101 * 100 + 101 * 10
     assert all(layer.bias.abs().max() == 0 for layer in model.modules() if isinstance(layer, nn.Linear))
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            assert 0.9 < layer.weight.abs().max() * layer.in_features**0.5 <= 1
     x = torch.randn(2, 784)
     output = model(x, torch.tensor([3, 7]))
     torch.testing.assert_close(output[0], model.shared(model.inputs.parts[3](x[0])))

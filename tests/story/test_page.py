@@ -31,9 +31,13 @@ def test_every_figure_is_there_and_named(html):
 
 def test_numbers_are_those_that_were_measured(html):
     text = " ".join(re.sub(r"<svg.*?</svg>|<[^>]+>", " ", html, flags=re.DOTALL).split())
-    assert "from 100 % to 50 % after going through the twos once, and 30 % after twice" in text
-    assert "At the end 94 % of the ones and 97 % of the twos are right" in text
+    assert "Here 100 % of them are right before, 50 % after going through the twos once, and 30 % after twice" in text
+    assert (
+        "At the end 94 % of the ones and 97 % of the twos are right; at worst, on the way, it was 94 % of the ones"
+        in text
+    )
     assert "it keeps 90 % of an accuracy of 60 %" in text
+    assert "with the same room, keeps 90 % of 60 %" in text
     assert "is -0.100 for plain learning, -0.100 for ER and +0.200 for MER" in text
     assert "is 50.0 % for plain learning, 50.0 % for ER and 0.0 % for MER" in text
     assert "$" not in text

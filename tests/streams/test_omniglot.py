@@ -1,6 +1,7 @@
 """Omniglot as tasks: all drawings, each once, characters one after another."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -53,6 +54,19 @@ def test_test_drawings_are_drawn_by_lot_and_never_trained_on():
         assert torch.cdist(test, train).min() > 0
     one, other = (el.Omniglot(tasks=1, seed=seed).test(0)["x"] for seed in (0, 1))
     assert not torch.equal(one, other)
+
+
+def test_drawings_of_a_character_come_in_an_order_that_the_seed_shuffles():
+    orders = []
+    for seed in (0, 1):
+        drawings = el.Omniglot(tasks=1, seed=seed)._drawings(0)[0][0]
+        first = int(drawings.min())
+        order = (drawings - first).tolist()
+        assert sorted(order) == list(range(20))
+        steps = {(b - a) % 20 for a, b in pairwise(order)}
+        assert len(steps) > 5
+        orders.append(order)
+    assert orders[0] != orders[1]
 
 
 def test_ink_may_be_black():

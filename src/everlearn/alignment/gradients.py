@@ -106,11 +106,16 @@ def _linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
 
 
 def _by_factors(learner: Learner, batch: Batch, layers: Mapping[str, nn.Linear]) -> Gradients | None:
-    """From each linear layer's inputs and the gradient by its outputs; None where one is not called just once."""
-    calls: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in layers}
+    """From each linear layer's inputs and the gradient by its outputs; None where these do not tell all.
+
+    So where a layer is called more than once or not on rows, or its inputs or outputs are overwritten
+    later; and where its weights are used otherwise too, which shows in their whole gradient.
+    """
+    calls: dict[str, list[tuple[Tensor, Tensor, int, int]]] = {name: [] for name in layers}
 
     def note(name: str, _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        calls[name].append((inputs[0], output))
+        below = inputs[0] if inputs else output.new_empty(0)
+        calls[name].append((below, output, below._version, output._version))
 
     handles = [layer.register_forward_hook(partial(note, name)) for name, layer in layers.items()]
     try:
@@ -118,12 +123,20 @@ def _by_factors(learner: Learner, batch: Batch, layers: Mapping[str, nn.Linear])
     finally:
         for handle in handles:
             handle.remove()
-    if any(len(own) != 1 or own[0][0].shape[:-1] != (count(batch),) for own in calls.values()):
-        return None
-    errors = torch.autograd.grad(losses.sum(), [own[0][1] for own in calls.values()])
+    for own in calls.values():
+        if len(own) != 1 or own[0][0].shape[:-1] != (count(batch),):
+            return None
+        below, output, *versions = own[0]
+        if versions != [below._version, output._version]:
+            return None
+    outputs, weights = [own[0][1] for own in calls.values()], [layer.weight for layer in layers.values()]
+    found = torch.autograd.grad(losses.sum(), [*outputs, *weights], materialize_grads=True)
+    errors, whole = found[: len(outputs)], found[len(outputs) :]
     kept = {}
-    for (name, own), error in zip(calls.items(), errors, strict=True):
+    for (name, own), error, total in zip(calls.items(), errors, whole, strict=True):
         below = own[0][0].detach()
+        if not torch.allclose(error.T @ below, total, rtol=1e-3, atol=1e-4 * float(total.abs().max())):
+            return None
         kept[name] = (below if layers[name].bias is None else nn.functional.pad(below, (0, 1), value=1.0), error)
     return Gradients(kept)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from everlearn.alignment.gradients import gradients
-from everlearn.batches import as_batch, count, join, take
+from everlearn.batches import as_batch, check_finite, count, join, take
 from everlearn.chance import generator
 from everlearn.learner import Learner
 from everlearn.memory import Reservoir
@@ -76,6 +76,7 @@ class Meter:
     def learn(self, batch: Any) -> Tensor:
         """As the learner's `learn`, measured before and after where it is time."""
         started, batch = perf_counter(), as_batch(batch)
+        check_finite(batch)
         old = self._old_rows() if self._batches % self.every == 0 else {}
         self._read("before", batch, old)
         self.seconds += perf_counter() - started

@@ -22,21 +22,22 @@ class Columns:
 
     def write(self, slots: Tensor, batch: Batch) -> None:
         """Put the rows of `batch`, which `expect` has seen, into `slots` (each slot at most once)."""
-        for name, values in batch.items():
-            self._columns[name].index_copy_(0, slots, values.detach().cpu())
-
-    def expect(self, batch: Batch) -> None:
-        """Allocate for rows like these, or check that they are like those before.
-
-        Raises:
-            InputError: a column's name, shape or dtype is not as in the first batch.
-        """
         if not self._columns:
             self._columns = {
                 name: torch.zeros((self.capacity, *values.shape[1:]), dtype=values.dtype)
                 for name, values in batch.items()
             }
-        check_alike(self._columns, batch)
+        for name, values in batch.items():
+            self._columns[name].index_copy_(0, slots, values.detach().cpu())
+
+    def expect(self, batch: Batch) -> None:
+        """Check that rows are like those written before.
+
+        Raises:
+            InputError: a column's name, shape or dtype is not as in the first batch.
+        """
+        if self._columns:
+            check_alike(self._columns, batch)
 
     def read(self, slots: Tensor) -> Batch:
         """A copy of the rows in `slots`, in that order."""
@@ -54,5 +55,4 @@ class Columns:
         """Become the columns that `state` was taken from."""
         self._columns = {}
         if state:
-            self.expect(state)
             self.write(torch.arange(len(next(iter(state.values())))), state)

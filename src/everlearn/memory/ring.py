@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from everlearn.batches import join, take
+from everlearn.batches import count, join, take
 from everlearn.chance import generator
 from everlearn.memory.columns import Columns
 from everlearn.types import Batch, InputError, column
@@ -50,13 +50,18 @@ class Ring:
 
     def expect(self, batch: Batch) -> None:
         """Refuse rows that are not like the first ones, or of a task too many."""
+        tasks = column(batch, "task", "Ring")
+        if tasks.ndim != 1 or tasks.is_floating_point():
+            raise InputError(f"Ring needs one integer a row in column 'task', not {tasks.dtype} {tuple(tasks.shape)}")
         self._columns.expect(batch)
-        new = [task for task in column(batch, "task", "Ring").unique().tolist() if task not in self._seen]
+        new = [task for task in tasks.unique().tolist() if task not in self._seen]
         if len(self._seen) + len(new) > self._most:
             raise InputError(f"the ring was made for {self._most} tasks; task {new[-1]} would be one more")
 
     def add(self, batch: Batch) -> None:
         """Keep rows, in order, each in place of the oldest one of its task where that has no more room."""
+        if count(batch) == 0:
+            return
         self.expect(batch)
         slots: dict[int, int] = {}
         for row, task in enumerate(batch["task"].tolist()):
@@ -109,7 +114,7 @@ class Ring:
         """The rows, the count of rows seen of each task and the generator's state."""
         return {
             "capacity": self.capacity,
-            "slots": self.slots,
+            "tasks": self._most,
             "seen": dict(self._seen),
             "columns": self._columns.state_dict(self._columns.capacity),
             "generator": self._generator.get_state(),
@@ -121,9 +126,11 @@ class Ring:
         Raises:
             InputError: that one had another capacity.
         """
-        theirs, own = (state["capacity"], state["slots"]), (self.capacity, self.slots)
+        theirs, own = (state["capacity"], state["tasks"]), (self.capacity, self._most)
         if theirs != own:
-            raise InputError(f"the saved ring has {theirs[0]} slots, {theirs[1]} a task; this one {own[0]}, {own[1]}")
-        self._seen = dict(state["seen"])
+            raise InputError(
+                f"the saved ring has {theirs[0]} slots for {theirs[1]} tasks, this one {own[0]} for {own[1]}"
+            )
         self._columns.load_state_dict(state["columns"])
+        self._seen = dict(state["seen"])
         self._generator.set_state(state["generator"])

@@ -15,8 +15,9 @@ class AGEM:
 
     Chaudhry et al. 2019, Algorithm 2: where the new rows' gradient g has a negative dot product with
     the gradient r of the drawn rows, the step follows g − (g·r / r·r) r (equation 11). Costs one
-    further gradient a step, whatever the memory holds. Needs no task: with a `Reservoir` the
-    rows are drawn from all that came, with a `Ring` from the last ones of each task.
+    further gradient a step, whatever the memory holds. Needs no task: new rows enter the memory at
+    once, not at a task's end, so that those drawn are of the current task too; with a `Reservoir` they
+    are of all that came, with a `Ring` the last ones of each task.
     """
 
     drawn: int = 256

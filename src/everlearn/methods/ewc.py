@@ -19,11 +19,12 @@ class EWC:
     `strength` · Σₜ Σᵢ Fₜᵢ (θᵢ − θ*ₜᵢ)² over the past tasks t and the parameters i, where θ*ₜ are the
     weights at the end of task t and Fₜ is its Fisher information on its first `examples` rows:
     with `fisher="batch"` the squared gradient of their mean loss, which is what the paper's code
-    computes, with "rows" the mean of the squared gradients, as usually meant.
+    computes, with "rows" the mean of the squared gradients, as usually meant. (Both are empirical: they
+    take the labels that came, where Kirkpatrick takes labels drawn from the model.)
 
     One optimizer step on each batch; no memory beyond those few rows. Reads the column `task`: a
-    task ends with the first batch that has another. A batch of rows of several tasks is
-    learned as one of its last row's task.
+    task ends with the first batch that has another; one that comes again gets further springs. A batch
+    of rows of several tasks is learned as one of its last row's task.
 
     All springs together are one: Σₜ Fₜ (θ − θ*ₜ)² has the gradient of F (θ − θ̄)² with F = Σₜ Fₜ and θ̄ the
     F-weighted mean of the θ*ₜ, so that the cost does not grow with the number of tasks.
@@ -44,13 +45,14 @@ class EWC:
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
         state, task = learner.state, int(column(batch, "task", "EWC")[-1])
-        if state.get("task", task) != task:
+        if state.get("task", task) != task and state["first"]:
             self._hold(learner)
             state["first"] = {}
+        losses = learner.descend(batch, penalty=self._penalty(state) if "importance" in state else None)
         state["task"] = task
         first = join(state.get("first", {}), batch)
         state["first"] = {name: values[: self.examples].detach().clone() for name, values in first.items()}
-        return learner.descend(batch, penalty=self._penalty(state) if "importance" in state else None)
+        return losses
 
     def _penalty(self, state: dict[str, Any]) -> Penalty:
         importance, anchor = state["importance"], state["anchor"]
@@ -67,15 +69,13 @@ class EWC:
 
     def _hold(self, learner: Learning) -> None:
         """The task that ended is added to the springs."""
-        state, fisher, weights = learner.state, self._fisher(learner), learner.snapshot()
-        if "importance" not in state:
-            state["importance"] = {name: torch.zeros_like(part) for name, part in fisher.items()}
-            state["anchor"] = weights
-        total = {name: state["importance"][name] + part for name, part in fisher.items()}
-        for name, part in fisher.items():
-            share = torch.where(total[name] > 0, part / total[name], 0.0)
-            state["anchor"][name].lerp_(weights[name], share)
-        state["importance"] = total
+        state, weights = learner.state, learner.snapshot()
+        importance, anchor = state.setdefault("importance", {}), state.setdefault("anchor", {})
+        for name, part in self._fisher(learner).items():
+            total = importance.get(name, 0.0) + part
+            share = torch.where(total > 0, part / total, 0.0)
+            anchor[name] = torch.lerp(anchor.get(name, weights[name]), weights[name], share)
+            importance[name] = total
 
     def _fisher(self, learner: Learning) -> Point:
         kept = learner.state["first"]

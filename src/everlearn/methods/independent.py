@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from everlearn.models.by_task import ByTask
 from everlearn.types import Batch, InputError, Learning, column
@@ -12,7 +11,7 @@ from everlearn.types import Batch, InputError, Learning, column
 
 @dataclass(frozen=True)
 class Independent:
-    """A network of its own for each task, which begins as a copy of the one before.
+    """A network of its own for each task, which begins as a copy of the one that learned last.
 
     The row "Independent" of Riemer et al. 2019, Table 1 (their code's `independent` with its
     default `finetune`). One optimizer step on each batch. Needs to be told the task, when
@@ -23,30 +22,29 @@ class Independent:
     """
 
     start: Literal["previous", "own"] = "previous"
-    """Whether a network begins as a copy of the previous task's, or as it was made."""
+    """Whether a network begins as a copy of the one that learned last, or as it was made."""
 
     def __post_init__(self) -> None:
         if self.start not in ("previous", "own"):
             raise InputError(f"start must be 'previous' or 'own', not {self.start!r}")
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
-        tasks = column(batch, "task", "Independent").unique_consecutive().tolist()
-        if not isinstance(learner.model, ByTask):
+        tasks, model = column(batch, "task", "Independent").unique_consecutive().tolist(), learner.model
+        if not isinstance(model, ByTask):
             raise InputError("Independent needs a model that is a ByTask of one network for each task")
-        if self.start == "previous":
-            for task in tasks:
-                self._begin(learner, learner.model, task)
-        return learner.descend(batch)
-
-    def _begin(self, learner: Learning, model: ByTask, task: int) -> None:
-        """At the first rows of a task its network becomes a copy of the last one that learned."""
         begun = learner.state.setdefault("begun", [])
-        if task in begun or not 0 <= task < len(model.parts):
-            return
-        if begun:
-            with torch.no_grad():
-                for own, before in zip(
-                    model.parts[task].parameters(), model.parts[begun[-1]].parameters(), strict=True
-                ):
-                    own.copy_(before)
-        begun.append(task)
+        new = [task for task in dict.fromkeys(tasks) if task not in begun and 0 <= task < len(model.parts)]
+        if self.start == "previous" and begun:
+            for task in new:
+                _become(model.parts[task], model.parts[learner.state["last"]])
+        losses = learner.descend(batch)
+        learner.state["begun"], learner.state["last"] = begun + new, tasks[-1]
+        return losses
+
+
+def _become(network: nn.Module, other: nn.Module) -> None:
+    """A network becomes a copy of another one."""
+    try:
+        network.load_state_dict(other.state_dict())
+    except RuntimeError as error:
+        raise InputError(f"Independent needs networks that are all alike: {error}") from error

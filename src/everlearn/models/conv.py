@@ -51,6 +51,8 @@ class ConvNet(nn.Module):
     ) -> None:
         super().__init__()
         side = size // 2 ** len(filters)
+        if not classes or min(classes) < 1:
+            raise InputError(f"the network needs the number of classes of each task, at least 1, not {list(classes)}")
         if side < 1 or not filters or min(filters) < 1:
             raise InputError(f"images of {size} × {size} pixels can't be halved by {len(filters)} blocks of filters")
         blocks: list[nn.Module] = []

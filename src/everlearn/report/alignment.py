@@ -51,6 +51,6 @@ def alignment_table(results: Sequence[Result]) -> str:
 
 
 CAPTION = """\
-Means over the whole run, every tenth example, between a new example's gradient and those of 5 old ones, drawn from all
-that came (history) or from the learner's memory, before the new example was learned or after. ± is half of a 95 %
+Means over readings along the whole run between a new example's gradient and those of 5 old ones, drawn from all that
+came (history) or from the learner's memory, before the new example was learned or after. ± is half of a 95 %
 interval over seeds. The paper's (Table 4, ± std over 5 seeds) says neither when nor with which size of the memory."""

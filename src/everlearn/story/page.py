@@ -43,6 +43,7 @@ def story_page(
         mer=figures.amnesia(mer, "Ones and twos, with MER"),
         ones_kept=_percent(fmean(one.ones[-1] for one in mer)),
         twos_known=_percent(fmean(one.twos[-1] for one in mer)),
+        ones_worst=_percent(min(fmean(right) for right in zip(*(one.ones for one in mer), strict=True))),
         tasks=STREAM.tasks,
         examples=f"{STREAM.length:,}",
         dilemma=figures.dilemma(points),
