@@ -121,7 +121,8 @@ class Paper:
             memory = self.memory or sizes(stream)[-1]
             methods = self.methods
             if methods is None:
-                methods = tuple(name for name in ("mer", "er", "online") if name in CHOSEN.get((stream, memory), {}))
+                have = CHOSEN.get((stream, memory), ())
+                methods = tuple(name for name in ("mer", "er", "online") if name in have) or ("mer",)
             at_least(1, methods=len(methods))
             return [paper(stream, method, memory, examples=self.examples, seed=seed) for method in methods]
         wanted = table(self.table, self.stream, self.memory, self.methods, examples=self.examples, seed=seed)
