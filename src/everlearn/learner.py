@@ -1,6 +1,6 @@
 """The learner: a model, its optimizer and loss, a memory, and the method that joins them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from math import isfinite
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from everlearn import checkpoint, weights
+from everlearn import checkpoint, fast, weights
 from everlearn.batches import as_batch, check_finite, count, move, rows
 from everlearn.batchnorm import running_statistics, update_statistics
 from everlearn.chance import generator
@@ -205,6 +205,26 @@ class Learner:
             losses, objective = self._objective(batch, None, None)
         gradients = torch.autograd.grad(objective, list(parameters.values()), materialize_grads=True)
         return losses.detach(), dict(zip(parameters, gradients, strict=True))
+
+    def gradients(self, batches: Sequence[Batch]) -> Tensor:
+        """The gradient that `gradient` gives for each of several batches, as vectors.
+
+        Where the compiled path applies, from one pass over all rows.
+
+        Args:
+            batches: any rows, at least one each.
+
+        Returns:
+            (batches, parameters) the trainable parameters in the model's order.
+
+        Raises:
+            Diverged: a loss is infinite or NaN.
+        """
+        covered = next(self._objections(), None) is None
+        found = fast.gradients(self.model, self.loss, batches) if covered else None
+        if found is None:
+            found = torch.stack([weights.flat(self.gradient(batch)[1]) for batch in batches])
+        return found
 
     def apply(self, gradient: Point) -> None:
         """The second half of `descend`: one optimizer step along a gradient.

@@ -4,7 +4,7 @@ Everything here is a name, a protocol or an error. A class of your own fits wher
 it has the attributes that the protocol lists; nothing needs to be inherited.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Generator, Tensor, nn
@@ -142,6 +142,10 @@ class Learning(Protocol):
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Point]:
         """The rows' losses, and the gradient of their mean by the trainable parameters."""
+        ...
+
+    def gradients(self, batches: Sequence[Batch]) -> Tensor:
+        """(batches, parameters) such a gradient for each of several batches, as a vector in the model's order."""
         ...
 
     def apply(self, gradient: Point) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import everlearn as el
-from everlearn.methods.gem import flat, project
+from everlearn.methods.gem import project
+from everlearn.weights import flat
 
 
 def weights(learner):

@@ -1,6 +1,7 @@
-"""The compiled path: the learner's sequential steps once more, for multilayer perceptrons under plain SGD."""
+"""The compiled path: the learner's single-row steps, and many gradients at once, for multilayer perceptrons."""
 
 from everlearn.fast.coverage import objections
+from everlearn.fast.gradients import gradients
 from everlearn.fast.perceptron import Perceptron
 
-__all__ = ["Perceptron", "objections"]
+__all__ = ["Perceptron", "gradients", "objections"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from everlearn.methods.gem import flat, project
+from everlearn.methods.gem import project
 from everlearn.ranges import at_least
 from everlearn.types import Batch, Learning
 
@@ -30,7 +30,7 @@ class AGEM:
         learner.memory.expect(batch)
         losses, gradient = learner.gradient(batch)
         if old := learner.memory.sample(self.drawn):
-            gradient = project(gradient, flat(learner.gradient(old)[1])[None], strength=0.0)
+            gradient = project(gradient, learner.gradients([old]), strength=0.0)
         learner.apply(gradient)
         learner.memory.add(batch)
         return losses

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from everlearn.ranges import not_negative
 from everlearn.types import Batch, InputError, Learning, Point, TaskMemory, column
+from everlearn.weights import flat
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,7 @@ class GEM:
         past = [task for task in memory.tasks() if task != current]
         losses, gradient = learner.gradient(batch)
         if past:
-            own = flat(gradient)
-            constraints = own.new_empty(len(past), len(own))
-            for row, task in zip(constraints, past, strict=True):
-                flat(learner.gradient(memory.rows(task))[1], out=row)
+            constraints = learner.gradients([memory.rows(task) for task in past])
             try:
                 gradient = project(gradient, constraints, self.strength)
             except InputError as error:
@@ -49,11 +47,6 @@ class GEM:
         learner.apply(gradient)
         memory.add(batch)
         return losses
-
-
-def flat(point: Point, out: Tensor | None = None) -> Tensor:
-    """A point as one vector, in its own order; written into `out`, where given."""
-    return torch.cat([part.flatten() for part in point.values()], out=out)
 
 
 def project(gradient: Point, constraints: Tensor, strength: float) -> Point:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from everlearn.methods.gem import flat, project
+from everlearn.methods.gem import project
 from everlearn.ranges import not_negative
 from everlearn.types import Batch, InputError, Learning, WholeMemory
 
@@ -30,7 +30,7 @@ class GEMReservoir:
         memory.expect(batch)
         losses, gradient = learner.gradient(batch)
         if old := memory.held():
-            gradient = project(gradient, flat(learner.gradient(old)[1])[None], self.strength)
+            gradient = project(gradient, learner.gradients([old]), self.strength)
         learner.apply(gradient)
         memory.add(batch)
         return losses

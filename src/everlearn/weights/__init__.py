@@ -1,5 +1,5 @@
 """A model's trainable parameters as one point in weight space."""
 
-from everlearn.weights.point import move_from, not_finite, snapshot
+from everlearn.weights.point import flat, move_from, not_finite, snapshot
 
-__all__ = ["move_from", "not_finite", "snapshot"]
+__all__ = ["flat", "move_from", "not_finite", "snapshot"]

@@ -3,7 +3,7 @@
 from math import isfinite
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from everlearn.types import Point
 
@@ -11,6 +11,11 @@ from everlearn.types import Point
 def snapshot(model: nn.Module) -> Point:
     """A copy of the trainable parameters; tied parameters are copied once."""
     return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def flat(point: Point) -> Tensor:
+    """A point as one vector, in its own order."""
+    return torch.cat([part.flatten() for part in point.values()])
 
 
 @torch.no_grad()
