@@ -89,6 +89,23 @@ def test_one_step_on_a_dense_input(claims):
     )
 
 
+@pytest.mark.parametrize(("stream", "memory"), [("rotations", 200), ("many-permutations", 500)])
+def test_gem(stream, memory, claims):
+    """GEM's step in the middle of the paper's stream, against a pass for each past task."""
+    experiment = paper(stream, "gem", memory)
+    tasks, learners = experiment.stream, [experiment.learner() for _ in range(2)]
+    for learner in learners:
+        for task in range(tasks.tasks // 2):
+            for batch in islice(tasks.train(task), memory // tasks.tasks):
+                learner.memory.add(batch)
+    batches = cycle(list(tasks.train(tasks.tasks // 2))[:200])
+    learners[1].forward = call_on_x
+
+    fast, slow = seconds(*(lambda one=one: [one.learn(row) for row in islice(batches, 10)] for one in learners))
+    name = f"GEM, {stream} at {memory}, against a pass for each task"
+    claims(name, slow / fast, at_least=2, details=f"{fast * 100:.1f} and {slow * 100:.1f} ms an example")
+
+
 def full_learner(stream, memory):
     """A learner as in the paper, its memory full, and batches to come."""
     experiment = paper(stream, "mer", memory)
