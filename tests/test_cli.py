@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 from everlearn.cli import Paper, main
-from everlearn.presets import paper, table
+from everlearn.presets import METHODS, paper, table
 from everlearn.record import Record
 
 
@@ -74,6 +75,16 @@ def test_every_field_of_a_method_is_a_flag_with_its_doc_line():
     for flag in ("--boost", "--replayed", "--gamma", "--memory", "--seeds", "--examples", "--lr"):
         assert flag in text
     assert "How many times the learning rate the new row's step takes" in text
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("stream", ["rotations", "omniglot"])
+def test_no_option_of_a_method_is_one_of_the_stream_or_the_run_too(stream, method, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", stream, method, "--help"])
+    assert stopped.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(f"--{setting.name.replace('_', '-')} " in shown for setting in fields(METHODS[method]))
 
 
 def test_list_names_everything(capsys):

@@ -338,7 +338,7 @@ def test_weights_that_are_not_finite_are_not_saved_over_good_ones(make_learner, 
     assert (tmp_path / "file").read_bytes() == good
 
 
-@pytest.mark.parametrize("method", [el.Reptile(every=4), el.MER()])
+@pytest.mark.parametrize("method", [el.Reptile(steps=4), el.MER()])
 def test_a_state_is_a_copy_that_serves_more_than_once(make_learner, toy, method):
     def adam():
         model = el.mlp([3, 4]).double()

@@ -158,11 +158,11 @@ def test_a_method_may_read_and_write_the_model_between_steps(make_learner, toy):
 def test_a_point_survives_a_change_of_path_and_a_checkpoint(make_learner, toy, tmp_path, learning):
     """Reptile keeps a point from one batch to the next; here the path changes between."""
     rows = toy(12)
-    plain, changing = make_learner(el.Reptile(every=4)), make_learner(el.Reptile(every=4))
+    plain, changing = make_learner(el.Reptile(steps=4)), make_learner(el.Reptile(steps=4))
     for learner in (plain, changing):
         [learner.learn(row) for row in rows[:learning]]
     changing.save(tmp_path / "point")
-    resumed = make_learner(el.Reptile(every=4), forward=lambda model, batch: model(batch["x"]))
+    resumed = make_learner(el.Reptile(steps=4), forward=lambda model, batch: model(batch["x"]))
     resumed.load(tmp_path / "point")
     hook = changing.model.register_forward_hook(lambda *_: None)
     for row in rows[learning:]:

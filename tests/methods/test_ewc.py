@@ -17,7 +17,7 @@ def stream(toy, tasks, rows):
 @pytest.mark.parametrize("fisher", ["batch", "rows"])
 def test_steps_are_those_of_one_spring_a_task(make_learner, toy, fisher):
     """loss + λ Σₜ Fₜ (θ − θ*ₜ)², every sum written out."""
-    learner = make_learner(el.EWC(strength=3.0, examples=3, fisher=fisher), lr=0.05)
+    learner = make_learner(el.EWC(strength=3.0, kept=3, fisher=fisher), lr=0.05)
     model = el.mlp([3, 5, 4], seed=0).double()
     springs, first, task = [], [], None
 
@@ -80,7 +80,7 @@ def test_strong_springs_hold(make_learner, toy):
 
 
 def test_a_task_of_fewer_rows_than_it_wants(make_learner, toy):
-    learner = make_learner(el.EWC(examples=100))
+    learner = make_learner(el.EWC(kept=100))
     for row in stream(toy, 2, 3):
         learner.learn(row)
     assert len(learner.state["first"]["y"]) == 3
@@ -104,7 +104,7 @@ def test_a_penalty_that_is_not_finite_takes_no_step(make_learner, toy):
     ("settings", "message"),
     [
         ({"strength": -1.0}, "strength must be at least 0"),
-        ({"examples": 0}, "examples must be at least 1"),
+        ({"kept": 0}, "kept must be at least 1"),
         ({"fisher": "full"}, "fisher must be 'batch' or 'rows', not 'full'"),
     ],
 )

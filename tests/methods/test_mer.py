@@ -97,7 +97,7 @@ def test_when_the_new_row_enters_the_memory(make_learner, toy, add, steps):
         (lambda: el.MER(gamma=float("nan")), "gamma must be above 0 and finite, not nan"),
         (lambda: el.MER(add="never"), "add must be"),
         (lambda: el.ER(replayed=-1), "replayed must be at least 0"),
-        (lambda: el.Reptile(every=0), "every must be at least 1"),
+        (lambda: el.Reptile(steps=0), "steps must be at least 1"),
         (lambda: el.MERCurrent(boost=-1.0), "boost must be above 0"),
     ],
 )

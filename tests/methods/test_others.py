@@ -12,7 +12,7 @@ def weights(learner):
 
 
 def test_reptile_goes_back_only_after_every_few_rows(make_learner, toy):
-    reptile, online = make_learner(el.Reptile(every=3, gamma=0.25)), make_learner(el.Online())
+    reptile, online = make_learner(el.Reptile(steps=3, gamma=0.25)), make_learner(el.Online())
     start = weights(reptile)
     for i, row in enumerate(toy(3), 1):
         reptile.learn(row)
@@ -25,7 +25,7 @@ def test_reptile_goes_back_only_after_every_few_rows(make_learner, toy):
 def test_reptile_counts_rows_not_batches(make_learner, toy):
     rows = toy(6)
     together = {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
-    one, many = make_learner(el.Reptile(every=4)), make_learner(el.Reptile(every=4))
+    one, many = make_learner(el.Reptile(steps=4)), make_learner(el.Reptile(steps=4))
     many.learn(together)
     for row in rows:
         one.learn(row)

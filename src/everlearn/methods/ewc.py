@@ -17,7 +17,7 @@ class EWC:
 
     Kirkpatrick et al. 2017, equation 3, as Riemer et al. 2019 ran it: loss +
     `strength` · Σₜ Σᵢ Fₜᵢ (θᵢ − θ*ₜᵢ)² over the past tasks t and the parameters i, where θ*ₜ are the
-    weights at the end of task t and Fₜ is its Fisher information on its first `examples` rows:
+    weights at the end of task t and Fₜ is its Fisher information on its first `kept` rows:
     with `fisher="batch"` the squared gradient of their mean loss, which is what the paper's code
     computes, with "rows" the mean of the squared gradients, as usually meant. (Both are empirical: they
     take the labels that came, where Kirkpatrick takes labels drawn from the model.)
@@ -32,14 +32,14 @@ class EWC:
 
     strength: float = 10.0
     """The springs' factor (λ, without Kirkpatrick's ½)."""
-    examples: int = 10
-    """Rows of each task, its first ones, from which the Fisher information is taken."""
+    kept: int = 10
+    """Rows of each task, its first ones, that are kept for the Fisher information."""
     fisher: Literal["batch", "rows"] = "batch"
     """Squared mean gradient, or mean squared gradient."""
 
     def __post_init__(self) -> None:
         not_negative(strength=self.strength)
-        at_least(1, examples=self.examples)
+        at_least(1, kept=self.kept)
         if self.fisher not in ("batch", "rows"):
             raise InputError(f"fisher must be 'batch' or 'rows', not {self.fisher!r}")
 
@@ -51,7 +51,7 @@ class EWC:
         losses = learner.descend(batch, penalty=self._penalty(state) if "importance" in state else None)
         state["task"] = task
         first = join(state.get("first", {}), batch)
-        state["first"] = {name: values[: self.examples].detach().clone() for name, values in first.items()}
+        state["first"] = {name: values[: self.kept].detach().clone() for name, values in first.items()}
         return losses
 
     def _penalty(self, state: dict[str, Any]) -> Penalty:
@@ -78,8 +78,8 @@ class EWC:
             importance[name] = total
 
     def _fisher(self, learner: Learning) -> Point:
-        kept = learner.state["first"]
+        first = learner.state["first"]
         if self.fisher == "batch":
-            return {name: part**2 for name, part in learner.gradient(kept)[1].items()}
-        each = [learner.gradient(row)[1] for row in rows(kept)]
+            return {name: part**2 for name, part in learner.gradient(first)[1].items()}
+        each = [learner.gradient(row)[1] for row in rows(first)]
         return {name: torch.stack([one[name] ** 2 for one in each]).mean(0) for name in each[0]}

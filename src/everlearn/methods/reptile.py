@@ -30,18 +30,18 @@ def meta_update(learner: Learning, rate: float) -> Generator[None]:
 class Reptile:
     """Reptile over the stream: after every few single-row steps, go back most of the way.
 
-    Nichol, Achiam and Schulman 2018, Algorithm 1, with the last `every` rows of the stream
+    Nichol, Achiam and Schulman 2018, Algorithm 1, with the last `steps` rows of the stream
     as the task: θ ← θ₀ + gamma · (θ − θ₀), where θ₀ is where those rows began. A meta-update
     after each single step would only be a smaller learning rate.
     """
 
-    every: int = 10
-    """Single-row steps from one meta-update to the next."""
+    steps: int = 10
+    """Single-row steps from one meta-update to the next (k)."""
     gamma: float = 0.3
     """How far to go along the way that those steps went (1: plain online learning)."""
 
     def __post_init__(self) -> None:
-        at_least(1, every=self.every)
+        at_least(1, steps=self.steps)
         positive(gamma=self.gamma)
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
@@ -52,7 +52,7 @@ class Reptile:
         if done == 0:
             learner.state["start"] = learner.snapshot()
         loss = learner.descend_each(row)
-        learner.state["steps"] = (done + 1) % self.every
+        learner.state["steps"] = (done + 1) % self.steps
         if learner.state["steps"] == 0:
             learner.move_from(learner.state["start"], self.gamma)
         return loss
