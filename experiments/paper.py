@@ -6,9 +6,9 @@ from mnist import HERE, SEEDS, STREAMS, _figure, _row
 
 from everlearn.metrics import backward_transfer, forward_transfer, learning_accuracy, retained_accuracy
 from everlearn.presets import NO_MEMORY, TABLES
-from everlearn.published import DOT_PRODUCTS, FORWARD, REPRODUCED_SEEDS, Figure, published, reproduced
+from everlearn.published import FORWARD, REPRODUCED_SEEDS, Figure, published, reproduced
 from everlearn.report import Result, read_results
-from everlearn.report.alignment import PROTOCOLS
+from everlearn.report.alignment import HEADINGS, PROTOCOLS, alignment_rows
 from everlearn.report.welch import Sample, difference, sample
 
 RECORDS = [path for path in (HERE / name for name in ("mnist", "baselines", "omniglot")) if path.exists()]
@@ -105,25 +105,12 @@ def transfer() -> str:
 
 def alignment() -> str:
     """Table 4: dot products and cosines under each protocol."""
-    head = ["stream", "method", "memory", "seeds", *PROTOCOLS, "paper", *(f"cosine, {when}" for when in PROTOCOLS)]
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    own = {
-        (one.stream, one.method, None if one.method in NO_MEMORY else one.config["memory"]): one
-        for one in (read_results([ALIGNMENT]) if ALIGNMENT.exists() else [])
-    }
+    head = (*HEADINGS[: -len(PROTOCOLS)], *(f"cosine, {when}" for when in PROTOCOLS))
+    found = read_results([ALIGNMENT]) if ALIGNMENT.exists() else []
     at = TABLES[4]
-    for key in [
-        (stream, method, memory)
-        for stream in at.streams
-        for method in at.methods
-        for memory in ([None] if method in NO_MEMORY else at.memories)
-        if (stream, method, memory) in own
-    ]:
-        one, theirs = own[key], DOT_PRODUCTS.get(key[:2])
-        told = f"{theirs.mean:+.3f} ± {theirs.deviation:.3f}" if theirs else ""
-        dots, cosines = ([_told(one, when, measure) for when in PROTOCOLS] for measure in ("dot", "cosine"))
-        lines.append(_row([*_names(one), *dots, told, *cosines]))
-    return "\n".join(lines)
+    found.sort(key=lambda one: (at.streams.index(one.stream), at.methods.index(one.method), -one.config["memory"]))
+    rows = [[STREAMS[stream], NAMES[method], *rest] for stream, method, *rest in alignment_rows(found)]
+    return "\n".join([_row(list(head)), "|---" * len(head) + "|", *map(_row, rows)])
 
 
 def _ours(one: Result, metric, sign: str = "") -> str:
@@ -139,11 +126,6 @@ def _gap(one: Result, metric, theirs: Figure | None, seeds: int) -> str:
     gap = difference(ours, Sample(theirs.mean, theirs.deviation, seeds))
     mark = " **finding**" if gap.excludes_zero and abs(gap.mean) > 0.5 else ""
     return f"{gap.mean:+.2f} ± {gap.half:.2f}{mark}"
-
-
-def _told(one: Result, when: str, measure: str) -> str:
-    value = one.alignment(when, measure)
-    return "" if value is None else f"{value.mean:+.3f} ± {value.half:.3f}"
 
 
 def _names(one: Result) -> list[str]:
