@@ -1,0 +1,54 @@
+"""Ready-made sequences of tasks."""
+
+from typing import Any
+
+import gymnasium
+
+from everlearn.rl.changing import Changing, Make, Schedule
+
+FRAMES = 25_000
+"""Of each task in the MER paper."""
+
+
+def steps(keyword: str, values: list[Any], frames: int = FRAMES) -> Schedule:
+    """A schedule in which one keyword takes one value after another, each for so many frames.
+
+    >>> steps("pipe_gap", [100, 95], 10)
+    [(0, {'pipe_gap': 100}), (10, {'pipe_gap': 95})]
+    """
+    return [(i * frames, {keyword: value}) for i, value in enumerate(values)]
+
+
+def cart_pole(length: float = 0.5, gravity: float = 9.8, **options: Any) -> gymnasium.Env:
+    """Gymnasium's CartPole-v1 with another pole or gravity.
+
+    Args:
+        length: half the pole's length, in metres.
+        gravity: in m/s².
+        options: of `gymnasium.make`.
+
+    >>> cart_pole(length=1.0).unwrapped.polemass_length
+    0.1
+    """
+    env = gymnasium.make("CartPole-v1", **options)
+    inner: Any = env.unwrapped
+    inner.length, inner.gravity, inner.polemass_length = length, gravity, inner.masspole * length
+    return env
+
+
+SEQUENCES: dict[str, tuple[str | Make, Schedule]] = {
+    "catcher": ("everlearn/Catcher-v0", steps("velocity", [0.608, 0.638, 0.668, 0.698, 0.728, 0.758])),
+    "flappy-bird": ("everlearn/FlappyBird-v0", steps("pipe_gap", [100, 95, 90, 85, 80, 75])),
+    "cart-pole-length": (cart_pole, steps("length", [0.5, 1.0, 2.0, 0.25])),
+    "cart-pole-gravity": (cart_pole, steps("gravity", [9.8, 20.0, 3.7, 1.6])),
+}
+"""An environment and its schedule: the MER paper's two (section 5), and two of CartPole."""
+
+
+def sequence(name: str) -> Changing:
+    """One of `SEQUENCES`.
+
+    >>> sequence("catcher").tasks
+    6
+    """
+    return Changing(*SEQUENCES[name])
