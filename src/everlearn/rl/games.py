@@ -106,7 +106,7 @@ class Game(gymnasium.Env[np.ndarray, Any]):
 
 
 class Games(VectorEnv):
-    """Many games of one kind at once, compiled: the same as so many `Game`s, frame by frame.
+    """Many games of one kind at once, compiled: each the same as a `Game`, frame by frame.
 
     Game i has the seed of the first one plus i. A game that is over is reset by the next step, whatever
     its action, for a reward of 0 (Gymnasium's `AutoresetMode.NEXT_STEP`).
