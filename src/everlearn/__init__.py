@@ -1,8 +1,8 @@
 """everlearn keeps a neural network learning from a stream that changes, without losing what it knew."""
 
 from everlearn.learner import Learner
-from everlearn.losses import cross_entropy, huber, squared
-from everlearn.memory import Reservoir, Ring
+from everlearn.losses import chosen_huber, cross_entropy, huber, squared
+from everlearn.memory import Fifo, Reservoir, Ring
 from everlearn.methods import (
     AGEM,
     ER,
@@ -32,6 +32,7 @@ __all__ = [
     "ByTask",
     "ConvNet",
     "Diverged",
+    "Fifo",
     "GEMReservoir",
     "Independent",
     "InputError",
@@ -49,6 +50,7 @@ __all__ = [
     "TaskInput",
     "TaskInputNet",
     "Tasks",
+    "chosen_huber",
     "cross_entropy",
     "huber",
     "mlp",

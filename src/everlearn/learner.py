@@ -14,7 +14,7 @@ from everlearn.batches import as_batch, check_finite, count, move, rows
 from everlearn.batchnorm import running_statistics, update_statistics
 from everlearn.chance import generator
 from everlearn.fast import Perceptron, objections
-from everlearn.losses import as_loss
+from everlearn.losses import Prepared, as_loss
 from everlearn.modes import evaluation_mode
 from everlearn.types import Batch, Diverged, Forward, InputError, Loss, Memory, Method, Penalty, Point, column
 
@@ -34,7 +34,8 @@ class Learner:
         optimizer: any optimizer over the model's parameters whose step needs no closure. A Reptile
             step moves the parameters, not the optimizer's state: see the guide on optimizers.
         loss: `loss(output, batch) -> (rows,)` such as `cross_entropy`, or a torch loss module
-            with `reduction="none"`, which is given column `y`.
+            with `reduction="none"`, which is given column `y`; or `Prepared`, for one whose
+            targets are computed from the rows.
         memory: a `Memory` such as `Reservoir(500)`, for methods that replay.
         method: a `Method` such as `MER()`.
         forward: `forward(model, batch) -> output`; by default the model is called on column `x`.
@@ -59,7 +60,7 @@ class Learner:
         self,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        loss: Loss | nn.Module,
+        loss: Loss | nn.Module | Prepared,
         *,
         memory: Memory | None = None,
         method: Method,
@@ -68,7 +69,8 @@ class Learner:
         seed: int = 0,
     ) -> None:
         self.optimizer = optimizer
-        self.loss = as_loss(loss)
+        self.loss = as_loss(loss.loss if isinstance(loss, Prepared) else loss)
+        self._prepare = loss.prepare if isinstance(loss, Prepared) else None
         self.method = method
         self.forward = forward
         self.generator = generator(seed, "method")
@@ -166,6 +168,14 @@ class Learner:
         with evaluation_mode(self.model):
             return self.forward(self.model, move(as_batch(batch), self.device))
 
+    def prepared(self, batch: Batch) -> Batch:
+        """Rows as the forward and the loss are given them: on the model's device, with what `Prepared` adds."""
+        batch = move(batch, self.device)
+        if self._prepare is None:
+            return batch
+        with torch.no_grad():
+            return self._prepare(batch)
+
     def descend(self, batch: Batch, weight: Tensor | None = None, penalty: Penalty | None = None) -> Tensor:
         """One optimizer step on Σ(weight · loss) / rows + penalty.
 
@@ -180,7 +190,7 @@ class Learner:
         Raises:
             Diverged: a loss or the penalty is infinite or NaN; no step was taken.
         """
-        batch = move(batch, self.device)
+        batch = self.prepared(batch)
         with running_statistics(self.model, where=count(batch) == 1):
             return self._descend(batch, weight, penalty)
 
@@ -199,7 +209,7 @@ class Learner:
         Raises:
             Diverged: a loss is infinite or NaN.
         """
-        batch = move(batch, self.device)
+        batch = self.prepared(batch)
         parameters = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         with running_statistics(self.model, where=count(batch) == 1):
             losses, objective = self._objective(batch, None, None)
@@ -221,7 +231,7 @@ class Learner:
             Diverged: a loss is infinite or NaN.
         """
         covered = next(self._objections(), None) is None
-        found = fast.gradients(self.model, self.loss, batches) if covered else None
+        found = fast.gradients(self.model, self.loss, [*map(self.prepared, batches)]) if covered else None
         if found is None:
             found = torch.stack([weights.flat(self.gradient(batch)[1]) for batch in batches])
         return found
@@ -255,6 +265,8 @@ class Learner:
         """
         if count(batch) == 0:
             return torch.empty(0)
+        if self._prepare is not None:
+            batch = self.prepared(batch)
         twin = self._active_twin()
         ready = twin.rows(batch, weight) if twin is not None else ""
         if twin is None or isinstance(ready, str):

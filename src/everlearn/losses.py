@@ -1,9 +1,26 @@
 """Losses with one value per row, so that rows can be weighted and stepped one by one."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from everlearn.types import Batch, InputError, Loss, column
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A loss that asks for columns which are computed first, without gradients.
+
+    So a temporal-difference error is a Huber loss whose targets are computed from the next state: once for
+    all rows that a method hands over, however many steps it takes on them.
+    """
+
+    loss: Loss
+    """Of the prepared rows, one value each."""
+    prepare: Callable[[Batch], Batch]
+    """From rows as they are stored to rows as the loss and the forward need them."""
 
 
 def cross_entropy(output: Tensor, batch: Batch) -> Tensor:
@@ -86,6 +103,34 @@ def huber(output: Tensor, batch: Batch) -> Tensor:
     tensor([0.1250, 2.5000])
     """
     return _mean_per_row(F.huber_loss(output, _like(output, batch, "huber"), reduction="none"))
+
+
+def chosen_huber(output: Tensor, batch: Batch) -> Tensor:
+    """Huber loss of one output of each row, such as the value of the action that was taken (Mnih et al. 2015).
+
+    Args:
+        output: (rows, outputs).
+        batch: with `action` (rows,), which output counts, and `target` (rows,), what it should be.
+
+    Returns:
+        (rows,).
+
+    Raises:
+        InputError: an action is out of range or not an integer, or the shapes don't fit.
+
+    >>> chosen_huber(torch.tensor([[9.0, 0.5]]), {"action": torch.tensor([1]), "target": torch.zeros(1)})
+    tensor([0.1250])
+    """
+    action, target = (column(batch, name, "chosen_huber") for name in ("action", "target"))
+    if output.ndim != 2 or action.shape != output.shape[:1] or target.shape != output.shape[:1]:
+        raise InputError(
+            "chosen_huber needs outputs (rows, outputs) and one action and one target a row, not "
+            f"{tuple(output.shape)}, {tuple(action.shape)} and {tuple(target.shape)}"
+        )
+    if action.is_floating_point() or action.min() < 0 or action.max() >= output.shape[1]:
+        raise InputError(f"column 'action' must hold integers from 0 to {output.shape[1] - 1}")
+    value = output.gather(1, action.long()[:, None])[:, 0]
+    return F.huber_loss(value, target.to(value.dtype), reduction="none")
 
 
 def as_loss(loss: Loss | nn.Module) -> Loss:

@@ -229,7 +229,7 @@ def test_losses_forward_and_step_of_ones_own(make_learner):
         return el.cross_entropy(output, batch)
 
     assert make_learner(el.Online(), loss=own).path == (
-        "readable: the loss is not everlearn's cross_entropy, squared or huber"
+        "readable: the loss is not everlearn's cross_entropy, squared, huber or chosen_huber"
     )
     assert make_learner(el.Online(), forward=lambda model, batch: model(batch["x"])).path == (
         "readable: forward= is one's own"
@@ -303,7 +303,7 @@ def test_weights_of_rows_that_want_gradients(make_learner, toy):
 @pytest.mark.parametrize(
     ("rows", "why"),
     [
-        ({"x": torch.ones(1, 3).double(), "y": torch.ones(1, 4)}, "the rows' y are not float64 of shape (4,)"),
+        ({"x": torch.ones(1, 3).double(), "y": torch.ones(1, 4)}, "the rows' targets are not float64 of shape (4,)"),
         ({"x": torch.ones(1, 2, 3).double(), "y": torch.ones(1, 2, 4).double()}, "the rows' x are not float64 of"),
     ],
 )

@@ -19,6 +19,15 @@ def learner(widths, loss=el.cross_entropy, activation=nn.ReLU, seed=0):
 def batches(sizes, widths, loss=el.cross_entropy, seed=0):
     chance = torch.Generator().manual_seed(seed)
     x = [torch.randn(n, widths[0], generator=chance, dtype=torch.float64) for n in sizes]
+    if loss is el.chosen_huber:
+        return [
+            {
+                "x": own,
+                "action": torch.randint(widths[-1], (len(own),), generator=chance),
+                "target": torch.randn(len(own), generator=chance, dtype=torch.float64),
+            }
+            for own in x
+        ]
     if loss is el.cross_entropy:
         y = [torch.randint(widths[-1], (n,), generator=chance) for n in sizes]
     else:
@@ -29,7 +38,7 @@ def batches(sizes, widths, loss=el.cross_entropy, seed=0):
 @given(
     st.lists(st.integers(1, 9), min_size=2, max_size=4),
     st.lists(st.integers(1, 5), min_size=1, max_size=6),
-    st.sampled_from([el.cross_entropy, el.squared, el.huber]),
+    st.sampled_from([el.cross_entropy, el.squared, el.huber, el.chosen_huber]),
     st.sampled_from([nn.ReLU, nn.Tanh]),
     st.integers(0, 1000),
 )

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +15,8 @@ from torch import nn
 
 import everlearn as el
 from everlearn.fast import kernel
+
+LOSSES = [el.cross_entropy, el.squared, el.huber, el.chosen_huber]
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ def rows(n, inputs, outputs, loss=el.cross_entropy, *, dtype=torch.float64, seed
     x *= torch.rand(n, inputs, generator=chance) < 0.5
     if loss is el.cross_entropy:
         return {"x": x, "y": torch.randint(outputs, (n,), generator=chance)}
+    if loss is el.chosen_huber:
+        target = 2 * torch.randn(n, generator=chance, dtype=dtype)
+        return {"x": x, "action": torch.randint(outputs, (n,), generator=chance), "target": target}
     return {"x": x, "y": 2 * torch.randn(n, outputs, generator=chance, dtype=dtype)}
 
 
@@ -82,7 +88,7 @@ def gap(one, other):
 @given(
     widths=st.lists(st.integers(1, 9), min_size=2, max_size=5),
     activation=st.sampled_from([nn.ReLU, nn.Tanh]),
-    loss=st.sampled_from([el.cross_entropy, el.squared, el.huber]),
+    loss=st.sampled_from(LOSSES),
     weighted=st.booleans(),
     seed=st.integers(0, 1000),
 )
@@ -105,6 +111,29 @@ def test_a_batch_of_the_papers_network_in_float32(activation):
     assert 0 < gap(compiled, readable) < 1e-6
 
 
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"action": torch.tensor([0.0, 1.0])}, "the rows' labels, or actions, are not integers"),
+        ({"target": torch.zeros(2, 1).double()}, "the rows' targets are not float64 of shape (1,)"),
+        ({"target": torch.zeros(2)}, "the rows' targets are not float64 of shape (1,)"),
+    ],
+)
+def test_other_targets_and_actions_take_the_readable_path(changed, why):
+    learner, _ = pair(Steps(), [3, 2], el.chosen_huber)
+    given = rows(2, 3, 2, el.chosen_huber) | changed
+    with pytest.raises(el.InputError) if "target" not in changed or changed["target"].ndim == 2 else nullcontext():
+        learner.learn(given)
+    assert why in learner.path
+
+
+@pytest.mark.parametrize("action", [-1, 2])
+def test_an_action_that_is_no_output_is_refused(action):
+    for learner in pair(Steps(), [3, 2], el.chosen_huber):
+        with pytest.raises(el.InputError, match="column 'action' must hold integers from 0 to 1"):
+            learner.learn(rows(2, 3, 2, el.chosen_huber) | {"action": torch.tensor([0, action])})
+
+
 @pytest.mark.parametrize("logits", [[40.0, 0.0, 36.0], [100.0, 0.0, 90.0], [1e8, 1e8, 0.0], [-1e8, 0.0, 0.0]])
 def test_a_loss_that_is_a_small_difference_of_large_numbers(logits):
     compiled, readable = pair(Steps(), [1, 3], dtype=torch.float32, lr=1e-6)
@@ -115,7 +144,7 @@ def test_a_loss_that_is_a_small_difference_of_large_numbers(logits):
     torch.testing.assert_close(compiled.learn(batch), readable.learn(batch), rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("loss", [el.cross_entropy, el.squared, el.huber])
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("widths", [[784, 100, 100, 10], [20, 30, 17], [5, 9]], ids=str)
 def test_the_same_to_the_last_bit_wherever_arrays_lie(loss, widths):
     """A loop that both sums and stores would be run in another order where two arrays are neighbours."""
@@ -242,7 +271,7 @@ def test_a_weight_that_is_not_finite_is_noticed_even_where_no_input_reaches_it(v
 
 def test_widths_depth_loss_and_activation_need_no_compiling_of_their_own():
     for dtype in (torch.float32, torch.float64):
-        for loss in (el.cross_entropy, el.squared, el.huber):
+        for loss in LOSSES:
             for widths in ([2, 3], [3, 4, 2], [5, 4, 3, 2]):
                 for activation in (nn.ReLU, nn.Tanh):
                     learner, _ = pair(Steps(), widths, loss, activation=activation, dtype=dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from everlearn.batches import as_batch, count, move, rows
+from everlearn.batches import as_batch, count, rows
 from everlearn.learner import Learner
 from everlearn.modes import evaluation_mode
 from everlearn.types import Batch
@@ -83,7 +83,7 @@ def gradients(learner: Learner, batch: Any) -> Gradients:
     >>> rows.products(rows).dot().shape
     torch.Size([2, 2])
     """
-    model, batch = learner.model, move(as_batch(batch), learner.device)
+    model, batch = learner.model, learner.prepared(as_batch(batch))
     with evaluation_mode(model), torch.enable_grad():
         linear = _linear_layers(model)
         return (_by_factors(learner, batch, linear) if linear else None) or _by_rows(learner, batch)

@@ -11,9 +11,9 @@ from torch.nn.modules import module as modules
 from torch.optim import SGD, Optimizer
 from torch.optim import optimizer as optimizers
 
-from everlearn.losses import cross_entropy, huber, squared
+from everlearn.losses import chosen_huber, cross_entropy, huber, squared
 
-LOSSES = (cross_entropy, squared, huber)
+LOSSES = (cross_entropy, squared, huber, chosen_huber)
 DTYPES = (torch.float32, torch.float64)
 LARGE = 2_000_000
 """Parameters; beyond, a method of few steps would lose more by copying them in and out than it gains."""
@@ -32,7 +32,7 @@ def objections(model: nn.Module, optimizer: Optimizer, loss: Any) -> Iterator[st
     'the optimizer is Adam, not SGD'
     """
     if loss not in LOSSES:
-        yield "the loss is not everlearn's cross_entropy, squared or huber"
+        yield "the loss is not everlearn's cross_entropy, squared, huber or chosen_huber"
     if type(model) is not nn.Sequential:
         yield f"the model is a {type(model).__name__}, not a Sequential of Linear and ReLU or Tanh layers"
         return

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numba import njit
 
-CROSS_ENTROPY, SQUARED, HUBER = 0, 1, 2
+CROSS_ENTROPY, SQUARED, HUBER, CHOSEN_HUBER = 0, 1, 2, 3
 
 
 # Sums may be taken in any order, but in the same one each time: a loop that both sums and stores is
@@ -59,8 +59,8 @@ def descend_each(theta, widths, outputs, tanh, loss, x, labels, targets, lr, wei
         tanh: whether the hidden units are tanh; ReLU otherwise.
         loss: one of the constants above.
         x: (rows, inputs).
-        labels: (rows,) int64 for cross-entropy; empty otherwise.
-        targets: (rows, outputs) for the other losses; empty otherwise.
+        labels: (rows,) int64 for cross-entropy, and which output is the chosen one; empty otherwise.
+        targets: (rows, outputs) for the squared and the Huber loss, (rows, 1) for the chosen one's; empty otherwise.
         lr: the learning rate.
         weight: (rows,) factors of the learning rate; empty where all are 1.
         losses: (rows,) takes each row's loss before its step.
@@ -93,10 +93,14 @@ def descend_each(theta, widths, outputs, tanh, loss, x, labels, targets, lr, wei
 
         output = units[unit : unit + outputs]
         errors[outputs : widths[-1]] = 0
+        if len(labels) and (labels[row] < 0 or labels[row] >= outputs):
+            return row
         if loss == CROSS_ENTROPY:
-            if labels[row] < 0 or labels[row] >= outputs:
-                return row
             losses[row] = _cross_entropy(output, labels[row], errors)
+        elif loss == CHOSEN_HUBER:
+            errors[:outputs] = 0
+            chosen = labels[row]
+            losses[row] = _distance(output[chosen : chosen + 1], targets[row], True, errors[chosen:])
         else:
             losses[row] = _distance(output, targets[row], loss == HUBER, errors)
         if not np.isfinite(factor * losses[row]):

@@ -10,7 +10,7 @@ import torch
 from torch import Size, Tensor, nn
 
 from everlearn.fast.coverage import layers_of, parameters_of
-from everlearn.losses import cross_entropy, huber, squared
+from everlearn.losses import chosen_huber, cross_entropy, huber, squared
 from everlearn.types import Batch, InputError, Point
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -72,7 +72,7 @@ class Perceptron:
 
     Args:
         model: a Sequential of Linear layers with ReLU or Tanh between them.
-        loss: `cross_entropy`, `squared` or `huber`.
+        loss: `cross_entropy`, `squared`, `huber` or `chosen_huber`.
     """
 
     def __init__(self, model: nn.Module, loss: Any) -> None:
@@ -80,7 +80,12 @@ class Perceptron:
 
         layers = layers_of(model)
         self._made_for = (loss, layers)
-        self._code = {cross_entropy: kernel.CROSS_ENTROPY, squared: kernel.SQUARED, huber: kernel.HUBER}[loss]
+        self._code = {
+            cross_entropy: kernel.CROSS_ENTROPY,
+            squared: kernel.SQUARED,
+            huber: kernel.HUBER,
+            chosen_huber: kernel.CHOSEN_HUBER,
+        }[loss]
         self._tanh = len(layers) > 1 and isinstance(layers[1], nn.Tanh)
         self._parameters = parameters_of(layers)
         weights = self._parameters[::2]
@@ -148,23 +153,34 @@ class Perceptron:
         """
         dtype = self._theta.dtype
         try:
-            x, y = batch["x"].numpy(), batch["y"].numpy()
+            x = batch["x"].numpy()
+            labels, targets = self._wanted(batch)
             factors = self._no_weight if weight is None else weight.to(self._dtype).numpy()
         except (KeyError, TypeError, RuntimeError):
-            return "the columns x and y, or the rows' weights, are missing, not on the CPU, sparse or with gradients"
+            return (
+                "a column that is needed, or the rows' weights, are missing, not on the CPU, sparse or with gradients"
+            )
         if x.dtype != dtype or x.shape[1:] != (self._inputs,):
             return f"the rows' x are not {dtype} of shape ({self._inputs},)"
         if weight is not None and factors.shape != x.shape[:1]:
             return "there is not one weight for each row"
-        if self._made_for[0] is cross_entropy:
-            if y.shape != (len(x),) or y.dtype.kind not in "biu":
-                return "the rows' y are not labels"
-            labels, targets = y.astype(np.int64, copy=False), self._no_targets
-        else:
-            if y.shape != (len(x), self._outputs) or y.dtype != dtype:
-                return f"the rows' y are not {dtype} of shape ({self._outputs},)"
-            labels, targets = self._no_labels, y
+        if labels is not self._no_labels:
+            if labels.shape != (len(x),) or labels.dtype.kind not in "biu":
+                return "the rows' labels, or actions, are not integers, one each"
+            labels = labels.astype(np.int64, copy=False)
+        width = 1 if self._made_for[0] is chosen_huber else self._outputs
+        if targets is not self._no_targets and (targets.shape != (len(x), width) or targets.dtype != dtype):
+            return f"the rows' targets are not {dtype} of shape ({width},)"
         return x, labels, targets, factors
+
+    def _wanted(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """The labels and the targets that the loss is about."""
+        loss = self._made_for[0]
+        if loss is cross_entropy:
+            return batch["y"].numpy(), self._no_targets
+        if loss is chosen_huber:
+            return batch["action"].numpy(), batch["target"].numpy()[:, None]
+        return self._no_labels, batch["y"].numpy()
 
     def descend_each(self, rows: Rows, lr: float) -> Tensor:
         """A step on each row, in order.

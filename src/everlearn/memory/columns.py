@@ -56,3 +56,14 @@ class Columns:
         self._columns = {}
         if state:
             self.write(torch.arange(len(next(iter(state.values())))), state)
+
+
+def at_most(n: int, held: int) -> int:
+    """How many rows a draw of n has, where so many are held.
+
+    Raises:
+        InputError: n is negative.
+    """
+    if n < 0:
+        raise InputError(f"cannot sample {n} rows")
+    return min(n, held)

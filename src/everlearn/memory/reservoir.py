@@ -7,7 +7,7 @@ from torch import Tensor
 
 from everlearn.batches import count, take
 from everlearn.chance import generator
-from everlearn.memory.columns import Columns
+from everlearn.memory.columns import Columns, at_most
 from everlearn.types import Batch, InputError
 
 
@@ -78,9 +78,7 @@ class Reservoir:
         Raises:
             InputError: n is negative.
         """
-        if n < 0:
-            raise InputError(f"cannot sample {n} rows")
-        n = min(n, len(self))
+        n = at_most(n, len(self))
         if n == 0:
             return {}
         if self.replace:

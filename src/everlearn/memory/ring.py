@@ -7,7 +7,7 @@ from torch import Tensor
 
 from everlearn.batches import count, join, take
 from everlearn.chance import generator
-from everlearn.memory.columns import Columns
+from everlearn.memory.columns import Columns, at_most
 from everlearn.types import Batch, InputError, column
 
 
@@ -76,9 +76,7 @@ class Ring:
         Raises:
             InputError: n is negative.
         """
-        if n < 0:
-            raise InputError(f"cannot sample {n} rows")
-        n = min(n, len(self))
+        n = at_most(n, len(self))
         if n == 0:
             return {}
         used = torch.cat([self._used(task) for task in self._seen])
