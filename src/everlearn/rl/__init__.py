@@ -3,12 +3,25 @@
 Importing this makes `everlearn/Catcher-v0` and `everlearn/FlappyBird-v0` known to it.
 """
 
+from everlearn.rl.agent import DQN, Epsilon
 from everlearn.rl.catcher import Catcher
 from everlearn.rl.changing import Changing
 from everlearn.rl.flappy import FlappyBird
 from everlearn.rl.games import Game, Games, register
 from everlearn.rl.sequences import SEQUENCES, cart_pole, sequence, steps
 
-__all__ = ["SEQUENCES", "Catcher", "Changing", "FlappyBird", "Game", "Games", "cart_pole", "sequence", "steps"]
+__all__ = [
+    "DQN",
+    "SEQUENCES",
+    "Catcher",
+    "Changing",
+    "Epsilon",
+    "FlappyBird",
+    "Game",
+    "Games",
+    "cart_pole",
+    "sequence",
+    "steps",
+]
 
 register()
