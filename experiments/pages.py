@@ -3,11 +3,15 @@
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import draws
 import equal_compute
 import mnist
+import omniglot
+import optimizers
+import paper
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,6 +32,14 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "online-rates": ("docs/results/mnist.md", mnist.online_rates),
     "equal-compute": ("docs/results/equal-compute.md", equal_compute.comparison_table),
     "search": ("docs/results/equal-compute.md", equal_compute.search_table),
+    **{f"paper-{number}": ("docs/results/paper.md", partial(paper.accuracies, number)) for number in (1, 2, 3, 6)},
+    "paper-4": ("docs/results/paper.md", paper.alignment),
+    "paper-5": ("docs/results/paper.md", paper.transfer),
+    **{f"paper-{number}": ("docs/results/paper.md", partial(paper.reproductions, number)) for number in (7, 8, 9)},
+    "other-rates": ("docs/results/paper.md", paper.other_rates),
+    "optimizers": ("docs/results/paper.md", optimizers.table),
+    "omniglot-ten": ("docs/results/paper.md", partial(omniglot.table, omniglot.COMPARED)),
+    "omniglot-choices": ("docs/results/paper.md", lambda: omniglot.table(omniglot.choices())),
     "speed": ("docs/guides/speed.md", speed),
 }
 
@@ -40,5 +52,4 @@ def between(name: str) -> re.Pattern:
 if __name__ == "__main__":
     for name, (page, table) in TABLES.items():
         path = ROOT / page
-        if path.exists():
-            path.write_text(between(name).sub(table(), path.read_text()))
+        path.write_text(between(name).sub(table(), path.read_text()))

@@ -9,7 +9,7 @@ from everlearn.presets import NO_MEMORY, TABLES
 from everlearn.published import FORWARD, REPRODUCED_SEEDS, Figure, published, reproduced
 from everlearn.report import Result, read_results
 from everlearn.report.alignment import HEADINGS, PROTOCOLS, alignment_rows
-from everlearn.report.welch import Sample, difference, sample
+from everlearn.report.welch import Difference, Sample, difference, sample
 
 RECORDS = [path for path in (HERE / name for name in ("mnist", "baselines", "omniglot")) if path.exists()]
 ALIGNMENT = HERE / "alignment"
@@ -69,9 +69,9 @@ def accuracies(number: int) -> str:
                     _ours(one, retained_accuracy),
                     _figure(theirs and theirs.ra),
                     _gap(one, retained_accuracy, theirs and theirs.ra, SEEDS),
-                    _ours(one, learning_accuracy),
+                    _ours(one, learning_accuracy) + _mark(one, learning_accuracy, theirs and theirs.la, SEEDS),
                     _figure(theirs and theirs.la),
-                    _ours(one, backward_transfer, "+"),
+                    _ours(one, backward_transfer, "+") + _mark(one, backward_transfer, theirs and theirs.bti, SEEDS),
                     _figure(theirs and theirs.bti),
                     *_cost(one),
                 ]
@@ -103,6 +103,23 @@ def transfer() -> str:
     return "\n".join(lines)
 
 
+def other_rates() -> str:
+    """Online learning and EWC at other learning rates than the paper says it chose."""
+    places = [path for path in (*RECORDS, HERE / "online-rates", HERE / "ewc-rates") if path.exists()]
+    lines = ["| stream | method | learning rate | RA | LA | BTI | FTI |", "|---" * 7 + "|"]
+    for stream, method in (("rotations", "online"), ("rotations", "ewc"), ("permutations", "ewc")):
+        found = [one for one in read_results(places) if (one.stream, one.method) == (stream, method)]
+        for one in sorted(found, key=lambda one: one.config["lr"]):
+            told = [_ours(one, retained_accuracy), _ours(one, learning_accuracy), _ours(one, backward_transfer, "+")]
+            transferred = _ours(one, forward_transfer) if stream == "rotations" else ""
+            lines.append(_row([STREAMS[stream], NAMES[method], f"{one.config['lr']:g}", *told, transferred]))
+        theirs = published(stream, method, 5120)
+        figures = map(_figure, (theirs.ra, theirs.la, theirs.bti))
+        transferred = _figure(FORWARD[method]) if stream == "rotations" else ""
+        lines.append(_row([STREAMS[stream], NAMES[method], "the paper", *figures, transferred]))
+    return "\n".join(lines)
+
+
 def alignment() -> str:
     """Table 4: dot products and cosines under each protocol."""
     head = (*HEADINGS[: -len(PROTOCOLS)], *(f"cosine, {when}" for when in PROTOCOLS))
@@ -118,14 +135,23 @@ def _ours(one: Result, metric, sign: str = "") -> str:
     return f"{value.mean:{sign}.2f}" + ("" if value.half is None else f" ± {value.half:.2f}")
 
 
-def _gap(one: Result, metric, theirs: Figure | None, seeds: int) -> str:
-    """Ours less the paper's with Welch's 99 % interval, and whether that is a finding."""
+def _difference(one: Result, metric, theirs: Figure | None, seeds: int) -> Difference | None:
+    """Ours less the paper's, with Welch's 99 % interval."""
     if theirs is None or len(one.runs) < 2:
-        return ""
+        return None
     ours = sample([100 * metric(run.matrix) for run in one.runs])
-    gap = difference(ours, Sample(theirs.mean, theirs.deviation, seeds))
-    mark = " **finding**" if gap.excludes_zero and abs(gap.mean) > 0.5 else ""
-    return f"{gap.mean:+.2f} ± {gap.half:.2f}{mark}"
+    return difference(ours, Sample(theirs.mean, theirs.deviation, seeds))
+
+
+def _gap(one: Result, metric, theirs: Figure | None, seeds: int) -> str:
+    gap = _difference(one, metric, theirs, seeds)
+    return "" if gap is None else f"{gap.mean:+.2f} ± {gap.half:.2f}" + _mark(one, metric, theirs, seeds)
+
+
+def _mark(one: Result, metric, theirs: Figure | None, seeds: int) -> str:
+    """Whether the difference is a finding."""
+    gap = _difference(one, metric, theirs, seeds)
+    return " **finding**" if gap is not None and gap.excludes_zero and abs(gap.mean) > 0.5 else ""
 
 
 def _names(one: Result) -> list[str]:
