@@ -8,6 +8,7 @@ from everlearn.rl.catcher import Catcher
 from everlearn.rl.changing import Changing
 from everlearn.rl.flappy import FlappyBird
 from everlearn.rl.games import Game, Games, register
+from everlearn.rl.play import Trials, live
 from everlearn.rl.sequences import SEQUENCES, cart_pole, sequence, steps
 
 __all__ = [
@@ -19,7 +20,9 @@ __all__ = [
     "FlappyBird",
     "Game",
     "Games",
+    "Trials",
     "cart_pole",
+    "live",
     "sequence",
     "steps",
 ]

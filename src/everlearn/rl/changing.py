@@ -1,9 +1,11 @@
 """Environments that change while an agent lives in them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium
+from gymnasium.vector import SyncVectorEnv, VectorEnv
 
 from everlearn.types import InputError
 
@@ -49,6 +51,12 @@ class Changing(gymnasium.Wrapper):
         """An environment of one task alone, for tests."""
         keywords = self._schedule[task][1]
         return gymnasium.make(self._make, **keywords) if isinstance(self._make, str) else self._make(**keywords)
+
+    def many(self, task: int, n: int) -> VectorEnv:
+        """So many environments of one task at once, in the form that is fastest."""
+        if isinstance(self._make, str):
+            return gymnasium.make_vec(self._make, n, **self._schedule[task][1])
+        return SyncVectorEnv([partial(self.make, task)] * n)
 
     @property
     def tasks(self) -> int:

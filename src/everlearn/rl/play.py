@@ -1,0 +1,149 @@
+"""An agent's life: act, then learn; a generator of events that everything else listens to."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from everlearn.ranges import at_least
+from everlearn.rl.agent import DQN
+from everlearn.rl.changing import Changing
+from everlearn.types import InputError
+
+
+@dataclass(frozen=True)
+class Trials:
+    """When and how an agent is tried on all tasks; it learns nothing from that."""
+
+    every: int = 5_000
+    """Frames from one trial to the next; 0 makes none."""
+    episodes: int = 10
+    """Of each task, played at once."""
+    limit: int = 2_000
+    """Frames after which an episode is cut off."""
+    seed: int = 1_000_000
+    """Of the episodes: the same ones at each trial."""
+
+    def __post_init__(self) -> None:
+        at_least(0, every=self.every, seed=self.seed)
+        at_least(1, episodes=self.episodes, limit=self.limit)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame was lived and learned."""
+
+    frame: int
+    """Frames lived, this one included."""
+    task: int
+    action: int
+    reward: float
+    loss: float | None
+    """Before it was learned; None while transitions are only remembered."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An episode ended."""
+
+    frame: int
+    task: int
+    score: float
+    """The sum of its rewards."""
+    frames: int
+    """How long it was."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The agent was tried on all tasks, always taking the action that it holds for the best."""
+
+    frame: int
+    task: int
+    """The one in training."""
+    scores: list[list[float]]
+    """For each task the sum of rewards of each episode."""
+    gained: list[int]
+    """For each task the frames that paid, over all episodes."""
+    lost: list[int]
+    """Those that cost: of Catcher, gained / (gained + lost) is the share that was caught."""
+
+
+Event = Frame | Episode | Trial
+
+
+def live(
+    agent: DQN, env: Changing, frames: int, *, trials: Trials | None = None, seed: int = 0, lived: Sequence[int] = ()
+) -> Iterator[Event]:
+    """Let an agent live in an environment and learn from each frame.
+
+    Args:
+        agent: who lives.
+        env: where; made anew by a reset with `seed`.
+        frames: how many in all.
+        trials: of all tasks; by default `Trials()`.
+        seed: of the environment.
+        lived: the actions of a life that was interrupted, whose agent is handed in: the environment is
+            taken to where it was by the same actions.
+
+    Yields:
+        Events as they happen. The life waits while an event is looked at.
+
+    Raises:
+        InputError: the environment's actions can't be counted, or the agent has another number of them.
+
+    >>> import everlearn as el, torch
+    >>> from everlearn.rl import sequence
+    >>> network = el.mlp([4, 16, 3])
+    >>> agent = DQN(network, torch.optim.SGD(network.parameters(), 0.01), 3, method=el.ER(4), memory=el.Fifo(100))
+    >>> events = list(live(agent, sequence("catcher"), 200, trials=Trials(every=0)))
+    >>> sum(isinstance(event, Frame) for event in events), agent.frames
+    (200, 200)
+    """
+    trials = Trials() if trials is None else trials
+    _check(agent, env)
+    seen, score, began = env.reset(seed=seed)[0], 0.0, 0
+    for frame in range(1, frames + 1):
+        action = int(lived[frame - 1]) if frame <= len(lived) else agent.act(seen)
+        following, reward, terminated, truncated, _ = env.step(action)
+        score, task = score + float(reward), env.task
+        if frame > len(lived):
+            loss = agent.learn(seen, action, float(reward), following, over=terminated)
+            yield Frame(frame, task, action, float(reward), None if loss is None else loss.item())
+        seen = following
+        if terminated or truncated:
+            if frame > len(lived):
+                yield Episode(frame, task, score, frame - began)
+            seen, score, began = env.reset()[0], 0.0, frame
+        if trials.every and frame % trials.every == 0 and frame > len(lived):
+            yield trial(agent, env, trials, frame)
+
+
+def trial(agent: DQN, env: Changing, trials: Trials, frame: int = 0) -> Trial:
+    """Try an agent on all tasks."""
+    tried = [_try(agent, env.many(task, trials.episodes), trials) for task in range(env.tasks)]
+    return Trial(frame, env.task, *map(list, zip(*tried, strict=True)))
+
+
+def _try(agent: DQN, envs: Any, trials: Trials) -> tuple[list[float], int, int]:
+    seen, _ = envs.reset(seed=trials.seed)
+    scores, alive, gained, lost = np.zeros(trials.episodes), np.ones(trials.episodes, bool), 0, 0
+    for _ in range(trials.limit):
+        seen, rewards, terminated, truncated, _ = envs.step(agent.values(seen).argmax(1).numpy())
+        scores += rewards * alive
+        gained += int((rewards[alive] > 0).sum())
+        lost += int((rewards[alive] < 0).sum())
+        alive &= ~(terminated | truncated)
+        if not alive.any():
+            break
+    envs.close()
+    return scores.tolist(), gained, lost
+
+
+def _check(agent: DQN, env: Changing) -> None:
+    actions = getattr(env.action_space, "n", None)
+    if actions is None:
+        raise InputError(f"a DQN chooses among actions that can be counted; this environment has {env.action_space}")
+    if actions != agent.actions:
+        raise InputError(f"the agent has {agent.actions} actions, the environment {actions}")

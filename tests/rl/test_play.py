@@ -1,0 +1,119 @@
+"""A life: what happens in which frame, trials on the side, and going on after a break."""
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import everlearn as el
+from everlearn.rl import DQN, Changing, Epsilon, cart_pole, steps
+from everlearn.rl.play import Episode, Frame, Trial, Trials, live, trial
+
+CATCHER = ("everlearn/Catcher-v0", steps("velocity", [0.608, 1.2], 150))
+
+
+def make(seed=0, inputs=4, actions=3):
+    network = el.mlp([inputs, 8, actions], seed=1)
+    sgd = torch.optim.SGD(network.parameters(), lr=0.05)
+    method = el.MER(batches=1, replayed=4, beta=1.0, gamma=0.3, add="before")
+    return DQN(network, sgd, actions, method=method, memory=el.Reservoir(100), epsilon=Epsilon(1, 0.1, 200), seed=seed)
+
+
+def flat(agent):
+    return nn.utils.parameters_to_vector(agent.learner.model.parameters()).detach()
+
+
+def test_frames_episodes_and_trials():
+    events = list(live(make(), Changing(*CATCHER), 400, trials=Trials(every=100, episodes=3, limit=60)))
+    frames, episodes, tried = ([e for e in events if isinstance(e, kind)] for kind in (Frame, Episode, Trial))
+    assert [event.frame for event in frames] == list(range(1, 401))
+    assert [event.task for event in frames] == [0] * 150 + [1] * 250
+    assert [event.frame for event in tried] == [100, 200, 300, 400]
+    assert all(np.shape(event.scores) == (2, 3) for event in tried)
+    ends = [event.frame for event in episodes]
+    assert 150 in ends
+    assert [event.frames for event in episodes] == np.diff([0, *ends]).tolist()
+    for event in episodes:
+        own = [frame.reward for frame in frames if event.frame - event.frames < frame.frame <= event.frame]
+        assert event.score == sum(own)
+
+
+def test_trials_change_nothing():
+    tried, not_tried = make(), make()
+    list(live(tried, Changing(*CATCHER), 120, trials=Trials(every=10, episodes=2, limit=20)))
+    list(live(not_tried, Changing(*CATCHER), 120, trials=Trials(every=0)))
+    assert torch.equal(flat(tried), flat(not_tried))
+    assert tried.frames == not_tried.frames == 120
+
+
+def test_a_trial_counts_what_single_games_give():
+    agent, env = make(), Changing(*CATCHER)
+    found = trial(agent, env, Trials(episodes=4, limit=200, seed=7))
+    for task in range(2):
+        scores, gained, lost = [], 0, 0
+        for i in range(4):
+            game = env.make(task)
+            seen, _ = game.reset(seed=7 + i)
+            rewards = []
+            for _ in range(200):
+                seen, reward, over, _, _ = game.step(int(agent.values(seen[None]).argmax()))
+                rewards.append(reward)
+                if over:
+                    break
+            scores.append(sum(rewards))
+            gained, lost = gained + sum(r > 0 for r in rewards), lost + sum(r < 0 for r in rewards)
+        assert (found.scores[task], found.gained[task], found.lost[task]) == (scores, gained, lost)
+
+
+def test_any_environment_can_be_tried():
+    env = Changing(cart_pole, steps("length", [0.5, 1.0], 50))
+    assert np.shape(trial(make(inputs=4, actions=2), env, Trials(episodes=3, limit=30)).scores) == (2, 3)
+
+
+@pytest.mark.parametrize("break_at", [40, 170])
+def test_a_life_goes_on_as_if_it_had_not_stopped(break_at):
+    def told(events):
+        return [event for event in events if not isinstance(event, Frame)]
+
+    whole, trials = make(), Trials(every=50, episodes=2, limit=30)
+    events = list(live(whole, Changing(*CATCHER), 300, trials=trials, seed=3))
+    first, second = make(), make(seed=8)
+    before = list(live(first, Changing(*CATCHER), break_at, trials=trials, seed=3))
+    second.load_state_dict(first.state_dict())
+    actions = [event.action for event in before if isinstance(event, Frame)]
+    after = list(live(second, Changing(*CATCHER), 300, trials=trials, seed=3, lived=actions))
+    assert told(before) + told(after) == told(events)
+    assert torch.equal(flat(second), flat(whole))
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ("Pendulum-v1", "a DQN chooses among actions that can be counted; this environment has Box"),
+        ("CartPole-v1", "the agent has 3 actions, the environment 2"),
+    ],
+)
+def test_bad_environments(env, message):
+    with pytest.raises(el.InputError, match=message):
+        next(live(make(), Changing(env, [(0, {})]), 1))
+
+
+def test_an_environment_that_breaks_leaves_the_agent_as_it_was():
+    class Breaks(gymnasium.Wrapper):
+        def step(self, action):
+            if agent.frames == 5:
+                raise RuntimeError("the wheel came off")
+            return self.env.step(action)
+
+    agent = make()
+    life = live(agent, Changing(lambda: Breaks(gymnasium.make("everlearn/Catcher-v0")), [(0, {})]), 20)
+    with pytest.raises(RuntimeError, match="the wheel came off"):
+        list(life)
+    assert agent.frames == len(agent.learner.memory) == 5
+
+
+@pytest.mark.parametrize("wrong", [{"every": -1}, {"episodes": 0}, {"limit": 0}])
+def test_bad_trials(wrong):
+    with pytest.raises(el.InputError, match="must be at least"):
+        Trials(**wrong)
