@@ -9,8 +9,9 @@ import pytest
 from torch.nn import GroupNorm
 
 import everlearn as el
-from everlearn.experiment import CHECKPOINT, Experiment
+from everlearn.experiment import Experiment
 from everlearn.record import Record
+from everlearn.recorded import CHECKPOINT
 from everlearn.run import Evaluation, Learned, TaskDone
 
 TOY = Experiment(

@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from filelock import FileLock, Timeout
 
-from everlearn import checkpoint
+from everlearn import recorded
 from everlearn.alignment import Meter
 from everlearn.learner import Learner
 from everlearn.losses import cross_entropy
@@ -19,13 +17,9 @@ from everlearn.memory import Reservoir, Ring
 from everlearn.methods import GEM
 from everlearn.networks import network
 from everlearn.ranges import at_least, positive
-from everlearn.record import Record
 from everlearn.run import Evaluation, Event, Learned, TaskDone, run
 from everlearn.streams import Omniglot, Permutations, Rotations
 from everlearn.types import InputError, Memory, Method
-
-CHECKPOINT = "checkpoint.safetensors"
-"""After each task; `Learner.load` reads it too."""
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}
 
@@ -128,17 +122,13 @@ class Experiment:
 
     def is_finished(self, folder: Path) -> bool:
         """Whether a folder holds this run, whole."""
-        try:
-            lines = list(Record(folder).lines())
-        except InputError:
-            return False
-        return _is_finished(lines) and lines[0]["config"] == self.config()
+        return recorded.is_finished(folder, self.config())
 
     def perform(self, folder: Path) -> Iterator[Event]:
         """Run into a folder, or go on from the last finished task there; nothing where it is finished.
 
-        The record holds every event but `Learned`. After each task the record and the learner are
-        saved; a run that goes on gives the same numbers as an unbroken one.
+        The record holds every event but `Learned`. After each task the learner is saved; a run that goes
+        on gives the same numbers as an unbroken one.
 
         Args:
             folder: of this run alone.
@@ -150,69 +140,25 @@ class Experiment:
             InputError: the folder holds a run of other settings, or another process is running there.
             OSError: the disk is full; the record is whole up to the last event.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(folder / "lock", timeout=0):
-                yield from self._perform(folder)
-        except Timeout:
-            raise InputError(f"another process is running {folder} just now") from None
+        return recorded.perform(folder, self.config(), self.learner().path, self._life, Learned)
 
-    def _perform(self, folder: Path) -> Iterator[Event]:
-        record, learner = Record(folder), self.learner()
+    def _life(self, state: dict[str, Any] | None) -> Iterator[tuple[Event, dict[str, Any] | None]]:
+        learner = self.learner()
         meter = Meter(learner, every=self.alignment, seed=self.seed) if self.alignment else None
-        lines = list(record.lines())
         done = seen = 0
-        if not lines:
-            (folder / CHECKPOINT).unlink(missing_ok=True)
-            record.start(self.config(), learner.path)
-        elif lines[0]["config"] != self.config():
-            raise InputError(f"{folder} holds a run of other settings; name another folder with --out")
-        elif _is_finished(lines):
-            return
-        else:
-            done, seen = self._go_on(record, learner, meter)
+        if state is not None:
+            done, seen = state["position"]["done"], state["position"]["seen"]
+            learner.load_state_dict(state)
+            if meter is not None:
+                meter.load_state_dict(state["meter"])
         stream = replace(self.stream, seed=self.seed)
         for event in run(learner, stream, self.evaluation, meter=meter, done=done, seen=seen):
-            if not isinstance(event, Learned):
-                record.append({"event": type(event).__name__.lower(), **asdict(event)})
+            saved = None
             if isinstance(event, TaskDone):
-                position = {"done": event.task + 1, "seen": event.seen, "record": record.sync()}
-                state = learner.state_dict() | {"position": position}
+                saved = learner.state_dict() | {"position": {"done": event.task + 1, "seen": event.seen}}
                 if meter is not None:
-                    state |= {"meter": meter.state_dict()}
-                checkpoint.save(state, folder / CHECKPOINT)
-            yield event
-        record.append({"event": "finished", "peak_rss_mb": _peak_rss()})
-
-    def _go_on(self, record: Record, learner: Learner, meter: Meter | None) -> tuple[int, int]:
-        """Bring the record, the learner and the meter back to the last finished task: tasks done, examples seen."""
-        saved = record.folder / CHECKPOINT
-        if not saved.exists():
-            record.cut_to_header()
-            return 0, 0
-        state = checkpoint.load(saved)
-        position = state["position"]
-        if record.path.stat().st_size < position["record"]:
-            raise InputError(f"{record.path} is shorter than when {saved.name} was written: remove {record.folder}")
-        learner.load_state_dict(state)
-        if meter is not None:
-            meter.load_state_dict(state["meter"])
-        record.cut(position["record"])
-        return position["done"], position["seen"]
-
-
-def _is_finished(lines: list[dict[str, Any]]) -> bool:
-    return bool(lines) and lines[-1]["event"] == "finished"
-
-
-def _peak_rss() -> int | None:
-    """The most memory that this process has held, in MiB; None where the system does not tell."""
-    if sys.platform == "win32":
-        return None
-    import resource  # noqa: PLC0415
-
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
+                    saved["meter"] = meter.state_dict()
+            yield event, saved
 
 
 def _named(part: Any) -> dict[str, Any]:
