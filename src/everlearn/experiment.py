@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from everlearn import recorded
 from everlearn.alignment import Meter
 from everlearn.learner import Learner
@@ -16,12 +14,11 @@ from everlearn.losses import cross_entropy
 from everlearn.memory import Reservoir, Ring
 from everlearn.methods import GEM
 from everlearn.networks import network
+from everlearn.optimizers import OPTIMIZERS
 from everlearn.ranges import at_least, positive
 from everlearn.run import Evaluation, Event, Learned, TaskDone, run
 from everlearn.streams import Omniglot, Permutations, Rotations
 from everlearn.types import InputError, Memory, Method
-
-OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}
 
 
 @dataclass(frozen=True)

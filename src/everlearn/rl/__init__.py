@@ -6,6 +6,7 @@ Importing this makes `everlearn/Catcher-v0` and `everlearn/FlappyBird-v0` known 
 from everlearn.rl.agent import DQN, Epsilon
 from everlearn.rl.catcher import Catcher
 from everlearn.rl.changing import Changing
+from everlearn.rl.experiment import GameExperiment
 from everlearn.rl.flappy import FlappyBird
 from everlearn.rl.games import Game, Games, register
 from everlearn.rl.play import Trials, live
@@ -19,6 +20,7 @@ __all__ = [
     "Epsilon",
     "FlappyBird",
     "Game",
+    "GameExperiment",
     "Games",
     "Trials",
     "cart_pole",

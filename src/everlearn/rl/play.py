@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,12 @@ class Trial:
     """For each task the frames that paid, over all episodes."""
     lost: list[int]
     """Those that cost: of Catcher, gained / (gained + lost) is the share that was caught."""
+    trained: list[float]
+    """The scores of the episodes that ended since the last trial, in training."""
+    living: float
+    """Seconds of acting and learning since the last trial."""
+    trying: float
+    """Seconds of this trial."""
 
 
 Event = Frame | Episode | Trial
@@ -104,26 +111,35 @@ def live(
     trials = Trials() if trials is None else trials
     _check(agent, env)
     seen, score, began = env.reset(seed=seed)[0], 0.0, 0
+    trained: list[float] = []
+    started = perf_counter()
     for frame in range(1, frames + 1):
-        action = int(lived[frame - 1]) if frame <= len(lived) else agent.act(seen)
+        again = frame <= len(lived)
+        action = int(lived[frame - 1]) if again else agent.act(seen)
         following, reward, terminated, truncated, _ = env.step(action)
         score, task = score + float(reward), env.task
-        if frame > len(lived):
+        if not again:
             loss = agent.learn(seen, action, float(reward), following, over=terminated)
             yield Frame(frame, task, action, float(reward), None if loss is None else loss.item())
         seen = following
         if terminated or truncated:
-            if frame > len(lived):
+            if not again:
+                trained.append(score)
                 yield Episode(frame, task, score, frame - began)
             seen, score, began = env.reset()[0], 0.0, frame
-        if trials.every and frame % trials.every == 0 and frame > len(lived):
-            yield trial(agent, env, trials, frame)
+        if trials.every and frame % trials.every == 0 and not again:
+            living = perf_counter() - started
+            tried = try_all(agent, env, trials)
+            started, trying = perf_counter(), perf_counter() - started - living
+            yield Trial(frame, task, *tried, trained=trained, living=living, trying=trying)
+            trained = []
 
 
-def trial(agent: DQN, env: Changing, trials: Trials, frame: int = 0) -> Trial:
-    """Try an agent on all tasks."""
+def try_all(agent: DQN, env: Changing, trials: Trials) -> tuple[list[list[float]], list[int], list[int]]:
+    """Let an agent play all tasks, learning nothing: for each the scores, the frames that paid and those that cost."""
     tried = [_try(agent, env.many(task, trials.episodes), trials) for task in range(env.tasks)]
-    return Trial(frame, env.task, *map(list, zip(*tried, strict=True)))
+    scores, gained, lost = zip(*tried, strict=True)
+    return list(scores), list(gained), list(lost)
 
 
 def _try(agent: DQN, envs: Any, trials: Trials) -> tuple[list[float], int, int]:

@@ -1,0 +1,142 @@
+"""An experiment with games as a value: a sequence of tasks, a method, a memory, a network and a seed."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from everlearn import recorded
+from everlearn.memory import Fifo, Reservoir
+from everlearn.models import mlp
+from everlearn.optimizers import OPTIMIZERS
+from everlearn.ranges import at_least, positive
+from everlearn.rl.agent import DQN, Epsilon
+from everlearn.rl.changing import Changing
+from everlearn.rl.play import Episode, Event, Frame, Trial, Trials, live
+from everlearn.rl.sequences import FRAMES, SEQUENCES
+from everlearn.types import InputError, Memory, Method
+
+
+@dataclass(frozen=True)
+class GameExperiment:
+    """One life of a DQN, whole. Everything random follows from `seed`."""
+
+    sequence: str
+    """One of `SEQUENCES`."""
+    method: Method
+    """How a transition is learned."""
+    keep: Literal["fifo", "reservoir"] = "reservoir"
+    """What the memory keeps: the last transitions, or a uniform sample of all."""
+    memory: int = 50_000
+    """Transitions that it holds at most."""
+    lr: float = 0.01
+    """The learning rate."""
+    optimizer: Literal["sgd", "adam", "rmsprop"] = "sgd"
+    """Plain SGD, or Adam or RMSProp as torch has them by default."""
+    hidden: tuple[int, ...] = (64, 64)
+    """Widths of the hidden layers."""
+    frames: int = FRAMES
+    """Of each task."""
+    discount: float = 0.99
+    """Of what comes a frame later."""
+    epsilon: Epsilon = field(default_factory=Epsilon)
+    """How often an action is drawn by lot."""
+    target_every: int = 500
+    """Frames from one copy of the network to the next."""
+    begin: int = 0
+    """Frames whose transitions are only remembered."""
+    trials: Trials = field(default_factory=Trials)
+    """When the agent is tried on all tasks."""
+    seed: int = 0
+    """Of the tasks, the weights, the memory, the method and the actions drawn by lot."""
+
+    def __post_init__(self) -> None:
+        at_least(1, memory=self.memory, frames=self.frames)
+        at_least(0, seed=self.seed)
+        positive(lr=self.lr)
+        for name, options in (("sequence", SEQUENCES), ("keep", ("fifo", "reservoir")), ("optimizer", OPTIMIZERS)):
+            if getattr(self, name) not in options:
+                raise InputError(f"{name} must be one of {', '.join(options)}, not {getattr(self, name)!r}")
+
+    @property
+    def length(self) -> int:
+        """Frames of all tasks."""
+        return self.frames * len(SEQUENCES[self.sequence][1])
+
+    def config(self) -> dict[str, Any]:
+        """All settings as JSON has them, the method with its class's name."""
+        settings = asdict(self)
+        method = {"name": type(self.method).__name__, **settings["method"]}
+        return settings | {"method": method, "hidden": list(self.hidden)}
+
+    def folder(self) -> str:
+        """A name for the run's folder; runs that differ only in the seed share all but its end."""
+        config = {name: value for name, value in self.config().items() if name != "seed"}
+        key = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:6]
+        return f"{self.sequence}-{type(self.method).__name__.lower()}-{self.keep}-{key}-seed{self.seed}"
+
+    def environment(self) -> Changing:
+        """The tasks."""
+        make, schedule = SEQUENCES[self.sequence]
+        return Changing(make, [(i * self.frames, keywords) for i, (_, keywords) in enumerate(schedule)])
+
+    def agent(self) -> DQN:
+        """The agent as it begins."""
+        spaces: Any = self.environment()
+        inputs, actions = spaces.observation_space.shape[0], int(spaces.action_space.n)
+        network = mlp([inputs, *self.hidden, actions], seed=self.seed)
+        return DQN(
+            network,
+            OPTIMIZERS[self.optimizer](network.parameters(), lr=self.lr),
+            actions,
+            method=self.method,
+            memory=self._memory(),
+            discount=self.discount,
+            epsilon=self.epsilon,
+            target_every=self.target_every,
+            begin=self.begin,
+            seed=self.seed,
+        )
+
+    def _memory(self) -> Memory:
+        return (Fifo if self.keep == "fifo" else Reservoir)(self.memory, seed=self.seed)
+
+    def is_finished(self, folder: Path) -> bool:
+        """Whether a folder holds this run, whole."""
+        return recorded.is_finished(folder, self.config())
+
+    def perform(self, folder: Path) -> Iterator[Event]:
+        """Run into a folder, or go on from the last trial there; nothing where it is finished.
+
+        The record holds the trials. A run that goes on gives the same numbers as an unbroken one: agent and
+        memory are saved, and the environment is taken to where it was by the same actions.
+
+        Args:
+            folder: of this run alone.
+
+        Yields:
+            The events, as `live` does.
+
+        Raises:
+            InputError: the folder holds a run of other settings, or another process is running there.
+            OSError: the disk is full; the record is whole up to the last event.
+        """
+        return recorded.perform(folder, self.config(), self.agent().learner.path, self._life, (Frame, Episode))
+
+    def _life(self, state: dict[str, Any] | None) -> Iterator[tuple[Event, dict[str, Any] | None]]:
+        agent, actions = self.agent(), torch.empty(0, dtype=torch.uint8)
+        if state is not None:
+            agent.load_state_dict(state)
+            actions = state["actions"]
+        lived = actions.tolist()
+        for event in live(
+            agent, self.environment(), self.length, trials=self.trials, seed=self.seed, lived=actions.tolist()
+        ):
+            if isinstance(event, Frame):
+                lived.append(event.action)
+            saved = isinstance(event, Trial)
+            yield event, agent.state_dict() | {"actions": torch.tensor(lived, dtype=torch.uint8)} if saved else None

@@ -1,0 +1,70 @@
+"""A recorded life: its settings, its record, and going on where it was cut short."""
+
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+
+import everlearn as el
+from everlearn.record import Record
+from everlearn.rl import Epsilon, GameExperiment, Trials
+
+MER = el.MER(batches=1, replayed=4, beta=1.0, gamma=0.3, add="before")
+SHORT = GameExperiment(
+    "catcher", MER, memory=50, hidden=(8,), frames=40, epsilon=Epsilon(frames=50), trials=Trials(60, 2, 30), seed=1
+)
+
+
+def told(folder):
+    """All but versions, seconds and memory."""
+    lines = list(Record(folder).lines())
+    aside = ("versions", "living", "trying", "peak_rss_mb")
+    return [{name: value for name, value in line.items() if name not in aside} for line in lines]
+
+
+def test_the_record_holds_the_settings_and_the_trials(tmp_path):
+    list(SHORT.perform(tmp_path))
+    first, *trials, last = told(tmp_path)
+    assert (first["config"], first["path"]) == (SHORT.config(), "compiled")
+    assert [(line["event"], line["frame"], line["task"]) for line in trials] == [
+        ("trial", 60, 1), ("trial", 120, 2), ("trial", 180, 4), ("trial", 240, 5)
+    ]  # fmt: skip
+    assert all(len(line["scores"]) == 6 for line in trials)
+    assert last == {"event": "finished"}
+    assert SHORT.is_finished(tmp_path)
+    assert list(SHORT.perform(tmp_path)) == []
+
+
+@pytest.mark.parametrize("keep", ["fifo", "reservoir"])
+@pytest.mark.parametrize("events", [30, 100, 205])
+def test_a_life_that_was_cut_short_goes_on(keep, events, tmp_path):
+    own = replace(SHORT, keep=keep)
+    list(own.perform(tmp_path / "whole"))
+    life = own.perform(tmp_path / "cut")
+    list(islice(life, events))
+    life.close()
+    assert not own.is_finished(tmp_path / "cut")
+    list(own.perform(tmp_path / "cut"))
+    assert told(tmp_path / "cut") == told(tmp_path / "whole")
+
+
+def test_names_and_settings():
+    assert SHORT.folder().rpartition("-")[0] == replace(SHORT, seed=2).folder().rpartition("-")[0]
+    assert SHORT.folder() != replace(SHORT, lr=0.02).folder()
+    assert SHORT.length == 240
+    assert [keywords for _, keywords in SHORT.environment()._schedule][1] == {"velocity": 0.638}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sequence": "chess"}, "sequence must be one of catcher, flappy-bird.*not 'chess'"),
+        ({"keep": "all"}, "keep must be one of fifo, reservoir, not 'all'"),
+        ({"optimizer": "lion"}, "optimizer must be one of sgd, adam, rmsprop"),
+        ({"lr": 0.0}, "lr must be above 0"),
+        ({"frames": 0}, "frames must be at least 1"),
+    ],
+)
+def test_bad_settings(wrong, message):
+    with pytest.raises(el.InputError, match=message):
+        replace(SHORT, **wrong)
