@@ -123,9 +123,9 @@ def test_methods_with_parts_for_each_task_get_their_networks(tmp_path, method, s
 
 def test_omniglot(tmp_path):
     one = Experiment(el.Omniglot(tasks=2), el.Online(), lr=0.01, hidden=(2, 2), evaluation=Evaluation(every=100))
-    assert one.examples == 18 * (20 + 29)
+    assert one.length == 18 * (20 + 29)
     events = list(one.perform(tmp_path))
-    assert events[-1].seen == one.examples
+    assert events[-1].seen == one.length
     assert one.config()["hidden"] == [2, 2]
     full = Experiment(el.Omniglot(), el.Online())
     assert full.config()["hidden"] == [64] * 4

@@ -199,7 +199,7 @@ def test_chosen_settings(method):
         assert (one.lr, *ours) == row
         assert isinstance(one.method, METHODS[method])
         assert one.memory == memory
-        assert (one.examples, one.optimizer, one.keep) == (20_000, "sgd", "reservoir")
+        assert (one.length, one.optimizer, one.keep) == (20_000, "sgd", "reservoir")
 
 
 @pytest.mark.parametrize(("stream", "lr"), [("rotations", 3e-4), ("permutations", 3e-3), ("many-permutations", 3e-3)])
@@ -233,7 +233,7 @@ def test_chosen_strengths(method):
 def test_mer_on_omniglot(memory, lr, replayed, batches):
     one = paper("omniglot", "mer", memory)
     assert (one.lr, one.method) == (lr, MER(batches=batches, replayed=replayed, beta=1.0))
-    assert one.examples == 29_214
+    assert one.length == 29_214
 
 
 def test_omniglot_cannot_be_shortened():

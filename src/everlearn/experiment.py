@@ -61,9 +61,23 @@ class Experiment:
             raise InputError(f"keep must be 'reservoir' or 'ring', not {self.keep!r}")
 
     @property
-    def examples(self) -> int:
-        """The length of the stream, in examples."""
+    def length(self) -> int:
+        """Examples of the whole stream."""
         return self.stream.length
+
+    @property
+    def unit(self) -> str:
+        """What its length is counted in."""
+        return "ex"
+
+    @property
+    def label(self) -> str:
+        """A short name."""
+        return f"{type(self.method).__name__} seed {self.seed}"
+
+    def progress(self, event: Event) -> tuple[int, str] | None:
+        """Examples learned when a batch was, and from which task it was."""
+        return (event.seen, f"task {(event.task or 0) + 1}") if isinstance(event, Learned) else None
 
     def config(self) -> dict[str, Any]:
         """All settings as JSON has them, each part with its class's name.

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -11,14 +11,12 @@ from pathlib import Path
 from queue import Empty
 from threading import Thread
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from tqdm import tqdm
 
-from everlearn.experiment import Experiment
 from everlearn.ranges import at_least
-from everlearn.run import Learned
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class _Progress:
 
     name: str
     seen: int
-    task: int
+    note: str
     finished: bool
 
 
@@ -46,7 +44,42 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def launch(experiments: Sequence[Experiment], out: Path, workers: int | None = None) -> Outcome:
+class Launched(Protocol):
+    """What can be launched: a value that runs into a folder. It is sent to another process, and compared."""
+
+    @property
+    def length(self) -> int:
+        """Of the whole run, in units of its own."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """What these are called, in short."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """A short name of the run."""
+        ...
+
+    def folder(self) -> str:
+        """The name of the run's folder."""
+        ...
+
+    def is_finished(self, folder: Path, /) -> bool:
+        """Whether a folder holds this run, whole."""
+        ...
+
+    def perform(self, folder: Path, /) -> Iterator[Any]:
+        """Run into a folder, or go on there; yields events."""
+        ...
+
+    def progress(self, event: Any, /) -> tuple[int, str] | None:
+        """How far the run is after an event, and what to show beside; None where the event does not tell."""
+        ...
+
+
+def launch(experiments: Sequence[Launched], out: Path, workers: int | None = None) -> Outcome:
     """Perform experiments, each into its own folder below `out`, as many at once as there are cores.
 
     What is recorded already is not done again, and what was cut short goes on. Ctrl-C stops all
@@ -124,28 +157,28 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _perform(experiment: Experiment, folder: Path) -> None:
+def _perform(experiment: Launched, folder: Path) -> None:
     last = 0.0
     for event in experiment.perform(folder):
         if _stop.is_set():
             return
-        if isinstance(event, Learned) and monotonic() - last > 0.2:
+        if monotonic() - last > 0.2 and (progress := experiment.progress(event)) is not None:
             last = monotonic()
-            _messages.put(_Progress(folder.name, event.seen, event.task or 0, finished=False))
-    _messages.put(_Progress(folder.name, experiment.examples, experiment.stream.tasks - 1, finished=True))
+            _messages.put(_Progress(folder.name, *progress, finished=False))
+    _messages.put(_Progress(folder.name, experiment.length, "", finished=True))
 
 
 class _Bars:
     """One bar for all runs, and one below for each that is under way."""
 
-    def __init__(self, experiments: Sequence[Experiment]) -> None:
+    def __init__(self, experiments: Sequence[Launched]) -> None:
         self._sizes = {one.folder(): one for one in experiments}
         self._seen: dict[str, int] = {}
         self._running: dict[str, tqdm] = {}
         self._done = 0
         # The time left is told from the mean speed so far: runs differ in what an example costs.
-        total = sum(one.examples for one in experiments)
-        self._all = tqdm(total=total, unit="ex", smoothing=0, dynamic_ncols=True)
+        total = sum(one.length for one in experiments)
+        self._all = tqdm(total=total, unit=experiments[0].unit, smoothing=0, dynamic_ncols=True)
 
     def __enter__(self) -> "_Bars":
         self._all.set_description(f"0/{len(self._sizes)} runs")
@@ -164,7 +197,7 @@ class _Bars:
         self._all.update(step)
         bar = self._running.get(name)
         if bar is not None:
-            bar.set_postfix_str(f"task {progress.task + 1}", refresh=False)
+            bar.set_postfix_str(progress.note, refresh=False)
             bar.update(step)
         if progress.finished:
             self._done += 1
@@ -174,5 +207,4 @@ class _Bars:
 
     def _bar(self, name: str) -> tqdm:
         one = self._sizes[name]
-        label = f"{type(one.method).__name__} seed {one.seed}"
-        return tqdm(total=one.examples, desc=f"  {label:<16}", unit="ex", leave=False, dynamic_ncols=True)
+        return tqdm(total=one.length, desc=f"  {one.label:<16}", unit=one.unit, leave=False, dynamic_ncols=True)

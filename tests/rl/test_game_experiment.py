@@ -6,8 +6,9 @@ from itertools import islice
 import pytest
 
 import everlearn as el
+from everlearn.launch import launch
 from everlearn.record import Record
-from everlearn.rl import Epsilon, GameExperiment, Trials
+from everlearn.rl import Epsilon, GameExperiment, Trials, live
 
 MER = el.MER(batches=1, replayed=4, beta=1.0, gamma=0.3, add="before")
 SHORT = GameExperiment(
@@ -46,6 +47,22 @@ def test_a_life_that_was_cut_short_goes_on(keep, events, tmp_path):
     assert not own.is_finished(tmp_path / "cut")
     list(own.perform(tmp_path / "cut"))
     assert told(tmp_path / "cut") == told(tmp_path / "whole")
+
+
+def test_lives_are_launched_with_the_rest(tmp_path, capsys):
+    lives = [replace(SHORT, seed=seed) for seed in (1, 2)]
+    outcome = launch(lives, tmp_path, workers=2)
+    assert (outcome.failures, outcome.interrupted) == ({}, False)
+    assert all(one.is_finished(tmp_path / one.folder()) for one in lives)
+    assert "2/2 runs" in capsys.readouterr().err
+
+
+def test_progress_tells_frame_task_epsilon_and_the_last_score():
+    told = [SHORT.progress(event) for event in live(SHORT.agent(), SHORT.environment(), 150, trials=SHORT.trials)]
+    told = [one for one in told if one is not None]
+    assert told[0] == (1, "task 1, ε 1.00")
+    assert told[-1][0] == 150
+    assert told[-1][1].startswith("task 4, ε 0.05, score -")
 
 
 def test_names_and_settings():

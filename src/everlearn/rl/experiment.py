@@ -67,6 +67,23 @@ class GameExperiment:
         """Frames of all tasks."""
         return self.frames * len(SEQUENCES[self.sequence][1])
 
+    @property
+    def unit(self) -> str:
+        """What its length is counted in."""
+        return "fr"
+
+    @property
+    def label(self) -> str:
+        """A short name."""
+        return f"{type(self.method).__name__} seed {self.seed}"
+
+    def progress(self, event: Event) -> tuple[int, str] | None:
+        """Frames lived, and the task, epsilon and the last episode's score."""
+        if not isinstance(event, Frame):
+            return None
+        last = "" if event.last is None else f", score {event.last:g}"
+        return event.frame, f"task {event.task + 1}, ε {event.epsilon:.2f}{last}"
+
     def config(self) -> dict[str, Any]:
         """All settings as JSON has them, the method with its class's name."""
         settings = asdict(self)

@@ -42,6 +42,10 @@ class Frame:
     reward: float
     loss: float | None
     """Before it was learned; None while transitions are only remembered."""
+    epsilon: float
+    """How often actions were drawn by lot."""
+    last: float | None
+    """The score of the last episode that ended."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def live(
     trials = Trials() if trials is None else trials
     _check(agent, env)
     seen, score, began = env.reset(seed=seed)[0], 0.0, 0
-    trained: list[float] = []
+    last, trained = None, []
     started = perf_counter()
     for frame in range(1, frames + 1):
         again = frame <= len(lived)
@@ -119,14 +123,16 @@ def live(
         following, reward, terminated, truncated, _ = env.step(action)
         score, task = score + float(reward), env.task
         if not again:
+            epsilon = agent.epsilon(agent.frames)
             loss = agent.learn(seen, action, float(reward), following, over=terminated)
-            yield Frame(frame, task, action, float(reward), None if loss is None else loss.item())
+            told = None if loss is None else loss.item()
+            yield Frame(frame, task, action, float(reward), told, epsilon, last)
         seen = following
         if terminated or truncated:
             if not again:
                 trained.append(score)
                 yield Episode(frame, task, score, frame - began)
-            seen, score, began = env.reset()[0], 0.0, frame
+            seen, last, score, began = env.reset()[0], score, 0.0, frame
         if trials.every and frame % trials.every == 0 and not again:
             living = perf_counter() - started
             tried = try_all(agent, env, trials)
