@@ -1,14 +1,17 @@
 """A recorded life: its settings, its record, and going on where it was cut short."""
 
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 
+import numpy as np
 import pytest
+import torch
 
 import everlearn as el
 from everlearn.launch import launch
 from everlearn.record import Record
-from everlearn.rl import Epsilon, GameExperiment, Trials, live
+from everlearn.rl import Epsilon, GameExperiment, Trials, experiment_of, live
+from everlearn.rl.play import Frame
 
 MER = el.MER(batches=1, replayed=4, beta=1.0, gamma=0.3, add="before")
 SHORT = GameExperiment(
@@ -47,6 +50,23 @@ def test_a_life_that_was_cut_short_goes_on(keep, events, tmp_path):
     assert not own.is_finished(tmp_path / "cut")
     list(own.perform(tmp_path / "cut"))
     assert told(tmp_path / "cut") == told(tmp_path / "whole")
+
+
+def test_a_folder_tells_its_experiment_and_gives_the_agent_after_each_task(tmp_path):
+    events = list(SHORT.perform(tmp_path))
+    assert experiment_of(tmp_path) == SHORT
+    seen = np.random.default_rng(0).random((5, 4))
+    values = [SHORT.agent_after(tmp_path, tasks).values(seen) for tasks in range(1, 7)]
+    assert not any(torch.equal(one, other) for one, other in pairwise(values))
+    whole = SHORT.agent()
+    for event in live(whole, SHORT.environment(), 240, trials=SHORT.trials, seed=1):
+        if isinstance(event, Frame) and event.frame % 40 == 0:
+            assert torch.equal(whole.values(seen), values[event.frame // 40 - 1])
+    assert len(events) > 240
+    with pytest.raises(el.InputError, match="there is no checkpoint"):
+        SHORT.agent_after(tmp_path, 7)
+    with pytest.raises(el.InputError, match="holds no run of a game"):
+        experiment_of(tmp_path / "nowhere")
 
 
 def test_lives_are_launched_with_the_rest(tmp_path, capsys):

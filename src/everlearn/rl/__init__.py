@@ -6,7 +6,8 @@ Importing this makes `everlearn/Catcher-v0` and `everlearn/FlappyBird-v0` known 
 from everlearn.rl.agent import DQN, Epsilon
 from everlearn.rl.catcher import Catcher
 from everlearn.rl.changing import Changing
-from everlearn.rl.experiment import GameExperiment
+from everlearn.rl.experiment import GameExperiment, experiment_of
+from everlearn.rl.film import film, show
 from everlearn.rl.flappy import FlappyBird
 from everlearn.rl.games import Game, Games, register
 from everlearn.rl.play import Trials, live
@@ -24,8 +25,11 @@ __all__ = [
     "Games",
     "Trials",
     "cart_pole",
+    "experiment_of",
+    "film",
     "live",
     "sequence",
+    "show",
     "steps",
 ]
 

@@ -4,21 +4,43 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from everlearn import recorded
+from everlearn import checkpoint, methods, recorded
 from everlearn.memory import Fifo, Reservoir
 from everlearn.models import mlp
 from everlearn.optimizers import OPTIMIZERS
 from everlearn.ranges import at_least, positive
+from everlearn.record import Record
 from everlearn.rl.agent import DQN, Epsilon
 from everlearn.rl.changing import Changing
 from everlearn.rl.play import Episode, Event, Frame, Trial, Trials, live
 from everlearn.rl.sequences import FRAMES, SEQUENCES
 from everlearn.types import InputError, Memory, Method
+
+NETWORK = "after-{}.safetensors"
+"""In a run's folder: the network as it was after so many tasks."""
+
+
+def experiment_of(folder: Path) -> "GameExperiment":
+    """The experiment that a folder holds a run of.
+
+    Raises:
+        InputError: it holds none, or one of another kind.
+    """
+    first = next(Record(folder).lines(), None)
+    if first is None or "sequence" not in first["config"]:
+        raise InputError(f"{folder} holds no run of a game")
+    config: dict[str, Any] = dict(first["config"])
+    method = dict(config["method"])
+    config["method"] = getattr(methods, method.pop("name"))(**method)
+    config["hidden"] = tuple(config["hidden"])
+    config["epsilon"], config["trials"] = Epsilon(**config["epsilon"]), Trials(**config["trials"])
+    return GameExperiment(**config)
 
 
 @dataclass(frozen=True)
@@ -122,6 +144,16 @@ class GameExperiment:
     def _memory(self) -> Memory:
         return (Fifo if self.keep == "fifo" else Reservoir)(self.memory, seed=self.seed)
 
+    def agent_after(self, folder: Path, tasks: int) -> DQN:
+        """The agent as it was after so many tasks of a run, without its memory.
+
+        Raises:
+            InputError: the run is not so far, or its networks were removed.
+        """
+        agent = self.agent()
+        agent.learner.model.load_state_dict(checkpoint.load(folder / NETWORK.format(tasks)))
+        return agent
+
     def is_finished(self, folder: Path) -> bool:
         """Whether a folder holds this run, whole."""
         return recorded.is_finished(folder, self.config())
@@ -129,8 +161,9 @@ class GameExperiment:
     def perform(self, folder: Path) -> Iterator[Event]:
         """Run into a folder, or go on from the last trial there; nothing where it is finished.
 
-        The record holds the trials. A run that goes on gives the same numbers as an unbroken one: agent and
-        memory are saved, and the environment is taken to where it was by the same actions.
+        The record holds the trials; beside it is the network as it was after each task. A run that goes on
+        gives the same numbers as an unbroken one: agent and memory are saved, and the environment is taken to
+        where it was by the same actions.
 
         Args:
             folder: of this run alone.
@@ -142,9 +175,10 @@ class GameExperiment:
             InputError: the folder holds a run of other settings, or another process is running there.
             OSError: the disk is full; the record is whole up to the last event.
         """
-        return recorded.perform(folder, self.config(), self.agent().learner.path, self._life, (Frame, Episode))
+        life = partial(self._life, folder)
+        return recorded.perform(folder, self.config(), self.agent().learner.path, life, (Frame, Episode))
 
-    def _life(self, state: dict[str, Any] | None) -> Iterator[tuple[Event, dict[str, Any] | None]]:
+    def _life(self, folder: Path, state: dict[str, Any] | None) -> Iterator[tuple[Event, dict[str, Any] | None]]:
         agent, actions = self.agent(), torch.empty(0, dtype=torch.uint8)
         if state is not None:
             agent.load_state_dict(state)
@@ -155,5 +189,9 @@ class GameExperiment:
         ):
             if isinstance(event, Frame):
                 lived.append(event.action)
+                if event.frame % self.frames == 0:
+                    checkpoint.save(
+                        agent.learner.model.state_dict(), folder / NETWORK.format(event.frame // self.frames)
+                    )
             saved = isinstance(event, Trial)
             yield event, agent.state_dict() | {"actions": torch.tensor(lived, dtype=torch.uint8)} if saved else None
