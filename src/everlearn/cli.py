@@ -171,6 +171,31 @@ class Story:
 
 
 @dataclass(frozen=True)
+class Play:
+    """Watch an agent of a recorded run play its game in the terminal: everlearn play RUN --task 1 --after 6."""
+
+    run: tyro.conf.Positional[Path]
+    """The run's folder."""
+    task: int = 1
+    """Which of the run's tasks is played."""
+    after: int | None = None
+    """The agent as it was after so many tasks; by default after the last."""
+    frames: int = 600
+    """How many."""
+    speed: float = 30
+    """Frames a second."""
+    seed: int = 0
+    """Of the first episode."""
+
+    def __call__(self) -> int:
+        from everlearn.rl import terminal  # noqa: PLC0415
+
+        settings = {"task": self.task, "after": self.after, "frames": self.frames, "speed": self.speed}
+        terminal.play(self.run, sys.stdout, **settings, seed=self.seed)
+        return 0
+
+
+@dataclass(frozen=True)
 class List:
     """List the streams, methods and data sets there are."""
 
@@ -239,6 +264,7 @@ Command = (
     | Annotated[Paper, tyro.conf.subcommand("paper")]
     | Annotated[Story, tyro.conf.subcommand("story")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Play, tyro.conf.subcommand("play")]
     | Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Data, tyro.conf.subcommand("data")]
 )
@@ -296,6 +322,11 @@ def main(args: Sequence[str] | None = None) -> int:
         return command()
     except (InputError, Diverged, OSError) as error:
         print(f"everlearn: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name != "gymnasium":
+            raise
+        print("everlearn: games need gymnasium: pip install 'everlearn[rl]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -47,9 +47,9 @@ class Changing(gymnasium.Wrapper):
         self.frames = self.task = 0
         super().__init__(self.make(0))
 
-    def make(self, task: int) -> gymnasium.Env:
-        """An environment of one task alone, for tests."""
-        keywords = self._schedule[task][1]
+    def make(self, task: int, **others: Any) -> gymnasium.Env:
+        """An environment of one task alone, with other keywords beside, such as a render mode."""
+        keywords = {**self._schedule[task][1], **others}
         return gymnasium.make(self._make, **keywords) if isinstance(self._make, str) else self._make(**keywords)
 
     def many(self, task: int, n: int) -> VectorEnv:
