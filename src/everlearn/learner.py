@@ -145,7 +145,7 @@ class Learner:
         try:
             losses = self.method(self, batch)
             if self._active is None or not self._active.is_finite():
-                self._check_weights("go back to a checkpoint, and use a lower learning rate")
+                self.check_weights("go back to a checkpoint, and use a lower learning rate")
             return losses.mean()
         except Exception as error:
             columns = (f"{name} {tuple(values.shape)} {values.dtype}" for name, values in batch.items())
@@ -222,7 +222,7 @@ class Learner:
         Where the compiled path applies, from one pass over all rows.
 
         Args:
-            batches: any rows, at least one each.
+            batches: one or more, of any rows, at least one each.
 
         Returns:
             (batches, parameters) the trainable parameters in the model's order.
@@ -413,7 +413,7 @@ class Learner:
             Diverged: a weight is infinite or NaN; the file is as it was.
             OSError: the disk is full; the file is as it was.
         """
-        self._check_weights(f"it was not saved over {path}")
+        self.check_weights(f"it was not saved over {path}")
         checkpoint.save(self.state_dict(), path)
 
     def load(self, path: str | Path) -> None:
@@ -425,7 +425,15 @@ class Learner:
         """
         self.load_state_dict(checkpoint.load(path))
 
-    def _check_weights(self, so: str) -> None:
+    def check_weights(self, so: str) -> None:
+        """Refuse to go on where a parameter is infinite or NaN.
+
+        Args:
+            so: what to do, or what was not done, for the message.
+
+        Raises:
+            Diverged: naming the first such parameter.
+        """
         if (name := weights.not_finite(self.model)) is not None:
             raise Diverged(f"{name} holds NaN or infinity: {so}")
 

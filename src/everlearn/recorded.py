@@ -64,7 +64,8 @@ def _perform(
 ) -> Iterator[Any]:
     lines, state = list(record.lines()), None
     if not lines:
-        (record.folder / CHECKPOINT).unlink(missing_ok=True)
+        for old in record.folder.glob("*.safetensors"):
+            old.unlink()
         record.start(config, path)
     elif lines[0]["config"] != config:
         raise InputError(f"{record.folder} holds a run of other settings; name another folder with --out")

@@ -59,6 +59,33 @@ def test_a_readable_learner_gives_the_same():
     torch.testing.assert_close(compiled.gradients(given), readable.gradients(given), rtol=1e-10, atol=1e-12)
 
 
+def test_activations_in_place():
+    own = learner([4, 6, 5, 2])
+    for i in (1, 3):
+        own.model[i] = nn.ReLU(inplace=True)
+    given = batches([3, 2], [4, 6, 5, 2])
+    assert own.path == "compiled"
+    one_by_one = torch.stack([flat(own.gradient(batch)[1]) for batch in given])
+    torch.testing.assert_close(own.gradients(given), one_by_one, rtol=1e-10, atol=1e-12)
+
+
+def test_parameters_in_another_order_take_the_readable_path():
+    own = learner([4, 3, 2])
+    weight = own.model[0]._parameters.pop("weight")
+    own.model[0].register_parameter("weight", weight)
+    given = batches([3, 2], [4, 3, 2])
+    assert own.path == "readable: the model has parameters that are not its layers' weight and bias, in this order"
+    one_by_one = torch.stack([flat(own.gradient(batch)[1]) for batch in given])
+    torch.testing.assert_close(own.gradients(given), one_by_one, rtol=0, atol=0)
+
+
+def test_batches_that_are_not_alike_take_the_readable_path():
+    own, given = learner([4, 3, 2]), batches([3, 2], [4, 3, 2])
+    given[1]["task"] = torch.zeros(2)
+    one_by_one = torch.stack([flat(own.gradient(batch)[1]) for batch in given])
+    torch.testing.assert_close(own.gradients(given), one_by_one)
+
+
 def test_rows_that_are_no_vectors_take_the_readable_path():
     own = learner([4, 3, 2], el.squared)
     given = [{"x": torch.randn(2, 5, 4).double(), "y": torch.randn(2, 5, 2).double()}]

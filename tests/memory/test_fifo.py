@@ -40,6 +40,15 @@ def test_a_resumed_one_goes_on_as_if_it_had_never_stopped(came):
     assert memory.held()["n"].tolist() == resumed.held()["n"].tolist()
 
 
+@pytest.mark.parametrize("other", [el.Reservoir(4), el.Ring(4, tasks=2)])
+def test_the_state_of_another_rule_is_refused(other):
+    own = el.Fifo(4)
+    with pytest.raises(el.InputError, match="the saved memory is a (reservoir|ring), this one a fifo"):
+        own.load_state_dict(other.state_dict())
+    with pytest.raises(el.InputError, match="the saved memory is a fifo, this one a (reservoir|ring)"):
+        other.load_state_dict(own.state_dict())
+
+
 def test_bad_input():
     with pytest.raises(el.InputError, match="capacity must be at least 1"):
         el.Fifo(0)

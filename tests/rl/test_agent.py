@@ -205,6 +205,7 @@ def test_a_resumed_agent_goes_on_as_if_it_had_never_stopped(method, tmp_path):
         (lambda: Epsilon(0.1, 0.5), "from 0.1 to|epsilon goes from first down to last"),
         (lambda: Epsilon(frames=0), "frames must be at least 1"),
         (lambda: make(target_every=0), "target_every must be at least 1"),
+        (lambda: make(clip=0.0), "clip must be above 0"),
         (lambda: make(discount=-0.1), "discount must be at least 0"),
         (lambda: make().learn(np.ones(3), 0, float("nan"), np.ones(3), over=False), "the reward is nan"),
         (lambda: make().learn(np.array([1, np.nan, 1]), 0, 0.0, np.ones(3), over=False), "'x' holds NaN"),
@@ -216,6 +217,24 @@ def test_a_resumed_agent_goes_on_as_if_it_had_never_stopped(method, tmp_path):
 def test_bad_input(wrong, message):
     with pytest.raises(el.InputError, match=message):
         wrong()
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    agent = make()
+    agent.save(tmp_path / "agent")
+    before = (tmp_path / "agent").read_bytes()
+    with torch.no_grad():
+        agent.learner.model[0].weight[0, 0] = float("nan")
+    with pytest.raises(el.Diverged, match="it was not saved over"):
+        agent.save(tmp_path / "agent")
+    assert (tmp_path / "agent").read_bytes() == before
+
+
+def test_rewards_are_left_as_they_are_where_the_cut_is_infinite():
+    one, other = make(clip=float("inf")), make(clip=6.0)
+    for agent in (one, other):
+        agent.learn(np.ones(3), 0, -6.0, np.ones(3), over=True)
+    assert torch.equal(flat(one), flat(other))
 
 
 def test_a_frame_that_is_refused_is_as_if_it_had_not_been():

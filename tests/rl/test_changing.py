@@ -44,6 +44,15 @@ def test_a_task_that_ends_within_an_episode_of_any_environment():
     assert [env.step(i % 2)[3] for i in range(7)] == [False] * 6 + [True]
 
 
+def test_a_seed_begins_with_the_first_task_again():
+    env = Changing("everlearn/FlappyBird-v0", steps("pipe_gap", [100, 90], 30))
+    ends, seen = lived(env, 70)
+    assert env.task == 1
+    again_ends, again = lived(env, 70)
+    assert again_ends == ends
+    np.testing.assert_array_equal(again, seen)
+
+
 def test_ones_own_function_makes_the_environments():
     env = Changing(cart_pole, steps("length", [0.5, 2.0], 5))
     env.reset(seed=0)

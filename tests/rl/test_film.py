@@ -40,6 +40,12 @@ def test_a_film(agent, tmp_path):
         assert np.asarray(image.convert("L")).max() > 200
 
 
+@pytest.mark.parametrize("wrong", [{"frames": 0}, {"every": 0}, {"height": 0}])
+def test_bad_films(agent, wrong, tmp_path):
+    with pytest.raises(el.InputError, match="must be at least 1"):
+        film(agent, Game(Catcher(), render_mode="rgb_array"), tmp_path / "film.gif", **wrong)
+
+
 def test_text_is_no_film(agent, tmp_path):
     with pytest.raises(el.InputError, match="needs an environment with render_mode='rgb_array'"):
         film(agent, Game(Catcher(), render_mode="ansi"), tmp_path / "film.gif")

@@ -1,5 +1,7 @@
 """A recorded life: its settings, its record, and going on where it was cut short."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import islice, pairwise
 
@@ -10,6 +12,7 @@ import torch
 import everlearn as el
 from everlearn.launch import launch
 from everlearn.record import Record
+from everlearn.report import read_results
 from everlearn.rl import Epsilon, GameExperiment, Trials, experiment_of, live
 from everlearn.rl.play import Frame
 
@@ -67,6 +70,47 @@ def test_a_folder_tells_its_experiment_and_gives_the_agent_after_each_task(tmp_p
         SHORT.agent_after(tmp_path, 7)
     with pytest.raises(el.InputError, match="holds no run of a game"):
         experiment_of(tmp_path / "nowhere")
+
+
+def test_a_run_that_begins_anew_leaves_nothing_of_the_old_one(tmp_path):
+    list(SHORT.perform(tmp_path))
+    (tmp_path / "record.jsonl").unlink()
+    life = SHORT.perform(tmp_path)
+    next(life)
+    life.close()
+    with pytest.raises(el.InputError, match="there is no checkpoint"):
+        SHORT.agent_after(tmp_path, 6)
+
+
+def test_without_trials_it_goes_on_from_the_last_task(tmp_path):
+    own = replace(SHORT, trials=Trials(every=0))
+    list(own.perform(tmp_path / "whole"))
+    life = own.perform(tmp_path / "cut")
+    list(islice(life, 130))
+    life.close()
+    again = list(own.perform(tmp_path / "cut"))
+    assert next(event.frame for event in again if isinstance(event, Frame)) == 121
+    seen = np.random.default_rng(0).random((5, 4))
+    values = [own.agent_after(tmp_path / name, 6).values(seen) for name in ("whole", "cut")]
+    assert torch.equal(*values)
+
+
+def test_a_method_of_ones_own_is_named(tmp_path):
+    record = Record(tmp_path)
+    record.start(SHORT.config() | {"method": {"name": "Mine"}}, "compiled")
+    with pytest.raises(el.InputError, match="a run of Mine, which is no method of everlearn's"):
+        experiment_of(tmp_path)
+
+
+def test_reports_leave_games_out(tmp_path):
+    list(SHORT.perform(tmp_path))
+    with pytest.raises(el.InputError, match="no finished run"):
+        read_results([tmp_path])
+
+
+def test_games_need_nothing_of_the_command(tmp_path):
+    program = "import sys; sys.modules.update(tyro=None, tqdm=None, matplotlib=None); import everlearn.rl"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_lives_are_launched_with_the_rest(tmp_path, capsys):

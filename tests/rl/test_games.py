@@ -164,7 +164,7 @@ def test_random_play(kind, expected):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("pixels", [None, 12])
-@pytest.mark.parametrize("limit", [None, 40])
+@pytest.mark.parametrize("limit", [None, 40, 103])
 def test_many_at_once_are_the_same_as_one(kind, pixels, limit):
     many = Games(kind, 3, pixels=pixels, max_episode_steps=limit)
     ones = gymnasium.vector.SyncVectorEnv([lambda: limited(Game(kind, pixels=pixels), limit) for _ in range(3)])
@@ -193,6 +193,14 @@ def test_what_is_observed_lies_in_the_space_and_follows_from_the_seed(kind, acti
             assert -6 <= reward <= 1
             seen[-1].append(game.reset()[0] if over else observation)
     np.testing.assert_array_equal(seen[0], seen[1])
+
+
+def test_a_speed_that_is_kept_and_grows_stays_within_the_space():
+    game = Game(FlappyBird(keep_speed=True))
+    game.reset(seed=0)
+    for _ in range(5):
+        assert game.observation_space.contains(game.step(0)[0])
+        game.reset()
 
 
 def test_mirrored_is_left_for_right():
@@ -264,6 +272,8 @@ def test_pictures():
         (lambda: Games(Catcher(), 0), "num_envs must be at least 1"),
         (lambda: Games(Catcher(), 2).step(np.array([0, 3])), "actions must be 2 integers from 0 to 2"),
         (lambda: Games(Catcher(), 2).step(np.array([0])), "actions must be 2 integers from 0 to 2"),
+        (lambda: Games(Catcher(), 2).step(np.array([0.0, 1.0])), "actions must be 2 integers from 0 to 2"),
+        (lambda: Games(Catcher(), 2).step(np.array([0, 1])), "reset comes before step"),
         (lambda: Games(Catcher(), 2).reset(seed=[1]), "a seed for each of 2 games, not 1"),
         (lambda: gymnasium.make_vec("everlearn/Catcher-v0", render_mode="ansi"), "have no pictures"),
     ],

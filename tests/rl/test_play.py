@@ -1,5 +1,6 @@
 """A life: what happens in which frame, trials on the side, and going on after a break."""
 
+import time
 from dataclasses import replace
 
 import gymnasium
@@ -100,7 +101,7 @@ def test_a_life_goes_on_as_if_it_had_not_stopped(break_at):
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        ("Pendulum-v1", "a DQN chooses among actions that can be counted; this environment has Box"),
+        ("Pendulum-v1", "a DQN chooses among actions that can be counted from 0; this environment has Box"),
         ("CartPole-v1", "the agent has 3 actions, the environment 2"),
     ],
 )
@@ -121,6 +122,63 @@ def test_an_environment_that_breaks_leaves_the_agent_as_it_was():
     with pytest.raises(RuntimeError, match="the wheel came off"):
         list(life)
     assert agent.frames == len(agent.learner.memory) == 5
+
+
+class Odd(gymnasium.Env):
+    """Actions from 1 on."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (4,))
+    action_space = gymnasium.spaces.Discrete(3, start=1)
+
+
+def test_actions_are_counted_from_0():
+    with pytest.raises(el.InputError, match="can be counted from 0"):
+        next(live(make(), Changing(Odd, [(0, {})]), 1))
+
+
+def odd_outputs():
+    network = el.mlp([4, 5])
+    return DQN(network, torch.optim.SGD(network.parameters(), 0.1), 3, method=el.Online(), memory=el.Fifo(5))
+
+
+@pytest.mark.parametrize(
+    ("agent", "message"),
+    [
+        (lambda: make(inputs=5), r"does not take what is observed, of shape \(4,\)"),
+        (odd_outputs, r"one row's 3 actions values of shape \(1, 3\), not \(1, 5\)"),
+    ],
+)
+def test_a_network_of_another_size_is_refused_before_the_first_frame(agent, message):
+    with pytest.raises(el.InputError, match=message):
+        next(live(agent(), Changing(*CATCHER), 1))
+
+
+def test_there_is_a_trial_at_the_end_too():
+    events = list(live(make(), Changing(*CATCHER), 70, trials=Trials(every=50, episodes=1, limit=5)))
+    assert [event.frame for event in events if isinstance(event, Trial)] == [50, 70]
+
+
+def test_living_counts_neither_the_replay_nor_what_the_listener_does():
+    first, second = make(), make()
+    before = list(live(first, Changing(*CATCHER), 100, trials=Trials(every=50, episodes=1, limit=5)))
+    second.load_state_dict(first.state_dict())
+    actions = [event.action for event in before if isinstance(event, Frame)]
+    slow = Changing(lambda **keywords: Slow(gymnasium.make("everlearn/Catcher-v0", **keywords)), CATCHER[1])
+    living = []
+    for event in live(second, slow, 102, trials=Trials(every=101, episodes=1, limit=1), lived=actions):
+        if isinstance(event, Trial):
+            living.append(event.living)
+            time.sleep(0.3)
+    assert len(living) == 2
+    assert max(living) < 0.2
+
+
+class Slow(gymnasium.Wrapper):
+    """5 ms a frame."""
+
+    def step(self, action):
+        time.sleep(0.005)
+        return self.env.step(action)
 
 
 @pytest.mark.parametrize("wrong", [{"every": -1}, {"episodes": 0}, {"limit": 0}])

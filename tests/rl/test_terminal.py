@@ -49,6 +49,12 @@ def test_bad_input(run, args, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_a_game_that_has_no_text_form(tmp_path, capsys):
+    list(replace(SHORT, sequence="cart-pole-length", frames=5).perform(tmp_path))
+    assert main(["play", str(tmp_path)]) == 2
+    assert "cart-pole-length can't be shown in a terminal" in capsys.readouterr().err
+
+
 def test_a_folder_without_a_game(tmp_path, capsys):
     assert main(["play", str(tmp_path)]) == 2
     assert "holds no run of a game" in capsys.readouterr().err

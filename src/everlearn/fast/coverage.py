@@ -83,10 +83,10 @@ def _of_layers(model: nn.Module, layers: list[Any]) -> Iterator[str]:
     if any(layer._parameters.get("bias", layer) is None for layer in layers[::2]):
         yield "a layer has no bias"
     if model._parameters or any(
-        layer._modules or layer._parameters.keys() != ({"weight", "bias"} if kind is nn.Linear else set())
+        layer._modules or list(layer._parameters) != (["weight", "bias"] if kind is nn.Linear else [])
         for layer, kind in zip(layers, kinds, strict=True)
     ):
-        yield "the model has parameters that are not the weights and biases of its layers"
+        yield "the model has parameters that are not its layers' weight and bias, in this order"
     if any(map(_is_hooked, (model, *layers))) or any(_GLOBAL_HOOKS):
         yield "the model has hooks or is compiled"
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from everlearn.batches import count, join
 from everlearn.fast.coverage import layers_of, parameters_of
-from everlearn.types import Batch, Loss
+from everlearn.types import Batch, InputError, Loss
 
 
 def gradients(model: nn.Module, loss: Loss, batches: Sequence[Batch]) -> Tensor | None:
@@ -27,23 +27,29 @@ def gradients(model: nn.Module, loss: Loss, batches: Sequence[Batch]) -> Tensor 
 
     Returns:
         (batches, parameters) each gradient as one vector, in the order of the model's parameters. None
-        where the rows are not vectors or a loss is not finite: the readable path says what of it.
+        where the rows are not alike, not vectors, or have a loss that is not finite: the readable path
+        takes them or says what is wrong.
 
     >>> import everlearn as el
     >>> model, rows = el.mlp([2, 3]), {"x": torch.eye(2), "y": torch.tensor([0, 1])}
     >>> gradients(model, el.cross_entropy, [rows, rows]).shape
     torch.Size([2, 9])
     """
-    joined = join(*batches)
+    try:
+        joined = join(*batches)
+    except InputError:
+        return None
     if "x" not in joined or joined["x"].ndim != 2:
         return None
     values, inputs, outputs = joined["x"], [], []
     for i, layer in enumerate(layers_of(model)):
         if i % 2 == 0:
             inputs.append(values.detach())
-        values = layer(values)
-        if i % 2 == 0:
+            values = layer(values)
             outputs.append(values)
+        else:
+            # Not the layer itself, which may overwrite the output below it.
+            values = values.tanh() if isinstance(layer, nn.Tanh) else values.relu()
     losses = loss(values, joined)
     if not isfinite(losses.detach().sum()):
         return None

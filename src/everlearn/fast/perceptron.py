@@ -156,7 +156,7 @@ class Perceptron:
             x = batch["x"].numpy()
             labels, targets = self._wanted(batch)
             factors = self._no_weight if weight is None else weight.to(self._dtype).numpy()
-        except (KeyError, TypeError, RuntimeError):
+        except (KeyError, TypeError, RuntimeError, IndexError):
             return (
                 "a column that is needed, or the rows' weights, are missing, not on the CPU, sparse or with gradients"
             )

@@ -1,5 +1,8 @@
 """Columns of fixed length in RAM, with rows read and written by slot number."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -56,6 +59,16 @@ class Columns:
         self._columns = {}
         if state:
             self.write(torch.arange(len(next(iter(state.values())))), state)
+
+
+def check_rule(state: Mapping[str, Any], rule: str) -> None:
+    """Refuse the state of a memory of another rule.
+
+    Raises:
+        InputError: naming both.
+    """
+    if state.get("rule") != rule:
+        raise InputError(f"the saved memory is a {state.get('rule')}, this one a {rule}")
 
 
 def at_most(n: int, held: int) -> int:

@@ -6,7 +6,7 @@ import torch
 
 from everlearn.batches import count, take
 from everlearn.chance import generator
-from everlearn.memory.columns import Columns, at_most
+from everlearn.memory.columns import Columns, at_most, check_rule
 from everlearn.types import Batch, InputError
 
 
@@ -69,6 +69,7 @@ class Fifo:
     def state_dict(self) -> dict[str, Any]:
         """The rows, the count of rows seen and the generator's state."""
         return {
+            "rule": "fifo",
             "capacity": self.capacity,
             "seen": self.seen,
             "columns": self._columns.state_dict(len(self)),
@@ -79,8 +80,9 @@ class Fifo:
         """Become the memory that `state` was taken from.
 
         Raises:
-            InputError: that one had another capacity.
+            InputError: that one had another capacity or rule.
         """
+        check_rule(state, "fifo")
         if state["capacity"] != self.capacity:
             raise InputError(f"the saved memory has capacity {state['capacity']}, this one {self.capacity}")
         self.seen = state["seen"]

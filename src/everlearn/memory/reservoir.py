@@ -7,7 +7,7 @@ from torch import Tensor
 
 from everlearn.batches import count, take
 from everlearn.chance import generator
-from everlearn.memory.columns import Columns, at_most
+from everlearn.memory.columns import Columns, at_most, check_rule
 from everlearn.types import Batch, InputError
 
 
@@ -92,6 +92,7 @@ class Reservoir:
     def state_dict(self) -> dict[str, Any]:
         """The rows, the count of rows seen and the generator's state."""
         return {
+            "rule": "reservoir",
             "capacity": self.capacity,
             "seen": self.seen,
             "columns": self._columns.state_dict(len(self)),
@@ -102,8 +103,9 @@ class Reservoir:
         """Become the reservoir that `state` was taken from.
 
         Raises:
-            InputError: that one had another capacity.
+            InputError: that one had another capacity or rule.
         """
+        check_rule(state, "reservoir")
         if state["capacity"] != self.capacity:
             raise InputError(f"the saved memory has capacity {state['capacity']}, this one {self.capacity}")
         self.seen = state["seen"]

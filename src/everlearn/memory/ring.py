@@ -7,7 +7,7 @@ from torch import Tensor
 
 from everlearn.batches import count, join, take
 from everlearn.chance import generator
-from everlearn.memory.columns import Columns, at_most
+from everlearn.memory.columns import Columns, at_most, check_rule
 from everlearn.types import Batch, InputError, column
 
 
@@ -111,6 +111,7 @@ class Ring:
     def state_dict(self) -> dict[str, Any]:
         """The rows, the count of rows seen of each task and the generator's state."""
         return {
+            "rule": "ring",
             "capacity": self.capacity,
             "tasks": self._most,
             "seen": dict(self._seen),
@@ -122,8 +123,9 @@ class Ring:
         """Become the ring that `state` was taken from.
 
         Raises:
-            InputError: that one had another capacity.
+            InputError: that one had another capacity or rule.
         """
+        check_rule(state, "ring")
         theirs, own = (state["capacity"], state["tasks"]), (self.capacity, self._most)
         if theirs != own:
             raise InputError(

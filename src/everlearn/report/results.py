@@ -194,7 +194,7 @@ def _flat(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_results(places: Iterable[Path]) -> list[Result]:
-    """The results recorded at or below some folders; runs that were cut short are left out.
+    """The results recorded at or below some folders; runs that were cut short, or of games, are left out.
 
     Raises:
         InputError: there is no folder, or no finished run, or a record is damaged, or two runs of one
@@ -225,7 +225,7 @@ def _by_seed(runs: list[Run]) -> list[Run]:
 def _read(path: Path) -> Run | None:
     """A finished run from its record; None where it is not."""
     lines = list(Record(path.parent).lines())
-    if not lines:
+    if not lines or "sequence" in lines[0].get("config", {}):
         return None
     try:
         run = Run(path.parent, lines[0]["config"], lines[0]["versions"], lines[1:])

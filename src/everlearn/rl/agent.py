@@ -58,7 +58,8 @@ class DQN:
         discount: of what comes a frame later.
         epsilon: how often an action is drawn by lot; by default `Epsilon()`.
         target_every: frames from one copy of the network to the next.
-        clip: rewards are cut to ± this before they are learned.
+        clip: rewards are cut to ± this before they are learned, so that Catcher's last −6 counts as −1; infinity
+            leaves them as they are.
         begin: frames whose transitions are only remembered.
         seed: of the actions drawn by lot, and of the method.
 
@@ -89,7 +90,9 @@ class DQN:
     ) -> None:
         at_least(1, actions=actions, target_every=target_every)
         at_least(0, begin=begin)
-        not_negative(discount=discount, clip=clip)
+        not_negative(discount=discount)
+        if not clip > 0:
+            raise InputError(f"clip must be above 0, not {clip}")
         loss = Prepared(chosen_huber, self._with_target)
         self.learner = Learner(network, optimizer, loss, memory=memory, method=method, seed=seed)
         self.actions = actions
@@ -185,8 +188,10 @@ class DQN:
         """Write everything into one file; a crash leaves the old file or the new one.
 
         Raises:
+            Diverged: a weight is infinite or NaN; the file is as it was.
             OSError: the disk is full; the file is as it was.
         """
+        self.learner.check_weights(f"it was not saved over {path}")
         checkpoint.save(self.state_dict(), path)
 
     def load(self, path: str | Path) -> None:

@@ -18,8 +18,8 @@ class Changing(gymnasium.Wrapper):
     """An environment that is made anew, with other keywords, after so many frames.
 
     The agent is told nothing of it: the frame in which a task ends is truncated, as by a time limit, and
-    the next reset begins the next task. The last task has no end. After `reset(seed=…)` everything follows
-    from the seed.
+    the next reset begins the next task. The last task has no end. `reset(seed=…)` begins with the first
+    task again, and everything after it follows from the seed.
 
     Args:
         make: the environment's name in Gymnasium, or a function of the keywords that makes it.
@@ -64,17 +64,25 @@ class Changing(gymnasium.Wrapper):
         return len(self._schedule)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """A new episode, of the next task where this one's frames are over."""
-        if self._is_over():
-            following = int(self.env.np_random.integers(2**31)) if seed is None else seed
-            new = self.make(self.task + 1)
-            for name in ("action_space", "observation_space"):
-                ours, theirs = getattr(self.env, name), getattr(new, name)
-                if ours != theirs:
-                    raise InputError(f"task {self.task + 1} has another {name}: {theirs}, where it was {ours}")
-            self.env.close()
-            self.env, self.task, seed = new, self.task + 1, following
+        """A new episode, of the next task where this one's frames are over; with a seed, the first one of all."""
+        if seed is not None:
+            self.frames = 0
+            self._go_to(0)
+        elif self._is_over():
+            seed = int(self.env.np_random.integers(2**31))
+            self._go_to(self.task + 1)
         return self.env.reset(seed=seed, options=options)
+
+    def _go_to(self, task: int) -> None:
+        if task == self.task:
+            return
+        new = self.make(task)
+        for name in ("action_space", "observation_space"):
+            ours, theirs = getattr(self.env, name), getattr(new, name)
+            if ours != theirs:
+                raise InputError(f"task {task} has another {name}: {theirs}, where it was {ours}")
+        self.env.close()
+        self.env, self.task = new, task
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """One frame; truncated where it is the task's last."""

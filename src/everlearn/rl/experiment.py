@@ -37,7 +37,10 @@ def experiment_of(folder: Path) -> "GameExperiment":
         raise InputError(f"{folder} holds no run of a game")
     config: dict[str, Any] = dict(first["config"])
     method = dict(config["method"])
-    config["method"] = getattr(methods, method.pop("name"))(**method)
+    name = method.pop("name")
+    if name not in methods.__all__:
+        raise InputError(f"{folder} holds a run of {name}, which is no method of everlearn's")
+    config["method"] = getattr(methods, name)(**method)
     config["hidden"] = tuple(config["hidden"])
     config["epsilon"], config["trials"] = Epsilon(**config["epsilon"]), Trials(**config["trials"])
     return GameExperiment(**config)
@@ -161,6 +164,7 @@ class GameExperiment:
     def perform(self, folder: Path) -> Iterator[Event]:
         """Run into a folder, or go on from the last trial there; nothing where it is finished.
 
+        Without trials it goes on from the last task's end.
         The record holds the trials; beside it is the network as it was after each task. A run that goes on
         gives the same numbers as an unbroken one: agent and memory are saved, and the environment is taken to
         where it was by the same actions.
@@ -187,11 +191,14 @@ class GameExperiment:
         for event in live(
             agent, self.environment(), self.length, trials=self.trials, seed=self.seed, lived=actions.tolist()
         ):
+            is_last = isinstance(event, Frame) and event.frame % self.frames == 0
             if isinstance(event, Frame):
                 lived.append(event.action)
-                if event.frame % self.frames == 0:
+                if is_last:
                     checkpoint.save(
                         agent.learner.model.state_dict(), folder / NETWORK.format(event.frame // self.frames)
                     )
-            saved = isinstance(event, Trial)
-            yield event, agent.state_dict() | {"actions": torch.tensor(lived, dtype=torch.uint8)} if saved else None
+            if isinstance(event, Trial) or (self.trials.every == 0 and is_last):
+                yield event, agent.state_dict() | {"actions": torch.tensor(lived, dtype=torch.uint8)}
+            else:
+                yield event, None

@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from everlearn.ranges import at_least
 from everlearn.rl.agent import DQN
 from everlearn.types import InputError
 
@@ -33,7 +34,7 @@ def show(agent: DQN, env: gymnasium.Env, frames: int, *, seed: int = 0) -> Itera
 
 
 def film(
-    agent: DQN, env: gymnasium.Env, path: Path, *, frames: int = 300, height: int = 160, every: int = 2, seed: int = 0
+    agent: DQN, env: gymnasium.Env, path: Path, *, frames: int = 300, height: int = 160, every: int = 3, seed: int = 0
 ) -> None:
     """An animated GIF of an agent at play.
 
@@ -43,13 +44,15 @@ def film(
         path: the file.
         frames: how many are played.
         height: of the picture, in pixels.
-        every: frames from one picture to the next, which is shown as long.
+        every: frames from one picture to the next, which is shown as long, to a hundredth of a second.
         seed: of the first episode.
 
     Raises:
-        InputError: the environment gives no pictures.
+        InputError: the environment gives no pictures, or there is no frame to show.
     """
     from PIL import Image  # noqa: PLC0415
+
+    at_least(1, frames=frames, height=height, every=every)
 
     pictures = []
     for n, (picture, _) in enumerate(show(agent, env, frames, seed=seed)):

@@ -109,7 +109,9 @@ def observe(state: np.ndarray, settings: np.ndarray, out: np.ndarray) -> None:
     """
     flipped = settings[UPSIDE_DOWN] != 0
     out[0] = (HEIGHT - BIRD_HEIGHT - state[Y] if flipped else state[Y]) / HEIGHT
-    out[1] = (-state[SPEED] if flipped else state[SPEED]) / FASTEST
+    # Where the last episode ended in a rise whose speed is kept, the first flap adds to it.
+    speed = min(2.0, max(-2.0, state[SPEED] / FASTEST))
+    out[1] = -speed if flipped else speed
     middle = float(BIRD_X - HALF_PIPE)
     for which in range(2):
         i = nearest(state, middle)
@@ -154,8 +156,8 @@ class FlappyBird:
         actions=("flap", "none"),
         size=(HEIGHT, WIDTH),
         state=PIPES + 6,
-        low=(-1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        high=(2.0, 1.0, 3.0, 1.0, 1.0, 3.0, 1.0, 1.0),
+        low=(-1.0, -2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        high=(2.0, 2.0, 3.0, 1.0, 1.0, 3.0, 1.0, 1.0),
         reset=reset,
         step=step,
         observe=observe,

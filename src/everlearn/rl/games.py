@@ -167,14 +167,20 @@ class Games(VectorEnv):
         Raises:
             InputError: there is no such action.
         """
-        actions, last = np.asarray(actions, np.int64), len(self.kind.rules.actions) - 1
-        if actions.shape != (self.num_envs,) or actions.min() < 0 or actions.max() > last:
+        actions, last = np.asarray(actions), len(self.kind.rules.actions) - 1
+        if (
+            actions.dtype.kind not in "iu"
+            or actions.shape != (self.num_envs,)
+            or not 0 <= actions.min() <= actions.max() <= last
+        ):
             raise InputError(f"actions must be {self.num_envs} integers from 0 to {last}")
-        seen, rewards = self._play(actions)
+        if not self._generators:
+            raise InputError("the games have not begun: reset comes before step")
+        seen, rewards = self._play(actions.astype(np.int64))
         terminated = self._over.copy()
         truncated = np.zeros_like(terminated)
         if self.max_episode_steps is not None:
-            truncated = (self._frames >= self.max_episode_steps) & ~terminated
+            truncated = self._frames >= self.max_episode_steps
             self._over |= truncated
         return seen, rewards, terminated, truncated, {}
 

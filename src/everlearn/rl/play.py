@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Discrete
 
 from everlearn.ranges import at_least
 from everlearn.rl.agent import DQN
@@ -18,7 +19,7 @@ class Trials:
     """When and how an agent is tried on all tasks; it learns nothing from that."""
 
     every: int = 5_000
-    """Frames from one trial to the next; 0 makes none."""
+    """Frames from one trial to the next; there is one at the end too. 0 makes none."""
     episodes: int = 10
     """Of each task, played at once."""
     limit: int = 2_000
@@ -91,7 +92,7 @@ def live(
 
     Args:
         agent: who lives.
-        env: where; made anew by a reset with `seed`.
+        env: where; it begins anew with its first task.
         frames: how many in all.
         trials: of all tasks; by default `Trials()`.
         seed: of the environment.
@@ -102,7 +103,8 @@ def live(
         Events as they happen. The life waits while an event is looked at.
 
     Raises:
-        InputError: the environment's actions can't be counted, or the agent has another number of them.
+        InputError: the environment's actions can't be counted from 0, or the agent or its network has another
+            number of them, or the network doesn't take what is observed.
 
     >>> import everlearn as el, torch
     >>> from everlearn.rl import sequence
@@ -113,12 +115,15 @@ def live(
     (200, 200)
     """
     trials = Trials() if trials is None else trials
-    _check(agent, env)
+    _check_actions(agent, env)
     seen, score, began = env.reset(seed=seed)[0], 0.0, 0
+    _check_values(agent, seen)
     last, trained = None, []
     started = perf_counter()
     for frame in range(1, frames + 1):
         again = frame <= len(lived)
+        if frame == len(lived) + 1:
+            started = perf_counter()
         action = int(lived[frame - 1]) if again else agent.act(seen)
         following, reward, terminated, truncated, _ = env.step(action)
         score, task = score + float(reward), env.task
@@ -133,12 +138,12 @@ def live(
                 trained.append(score)
                 yield Episode(frame, task, score, frame - began)
             seen, last, score, began = env.reset()[0], score, 0.0, frame
-        if trials.every and frame % trials.every == 0 and not again:
+        if trials.every and (frame % trials.every == 0 or frame == frames) and not again:
             living = perf_counter() - started
             tried = try_all(agent, env, trials)
-            started, trying = perf_counter(), perf_counter() - started - living
+            trying = perf_counter() - started - living
             yield Trial(frame, task, *tried, trained=trained, living=living, trying=trying)
-            trained = []
+            started, trained = perf_counter(), []
 
 
 def try_all(agent: DQN, env: Changing, trials: Trials) -> tuple[list[list[float]], list[int], list[int]]:
@@ -152,7 +157,7 @@ def _try(agent: DQN, envs: Any, trials: Trials) -> tuple[list[float], int, int]:
     seen, _ = envs.reset(seed=trials.seed)
     scores, alive, gained, lost = np.zeros(trials.episodes), np.ones(trials.episodes, bool), 0, 0
     for _ in range(trials.limit):
-        seen, rewards, terminated, truncated, _ = envs.step(agent.values(seen).argmax(1).numpy())
+        seen, rewards, terminated, truncated, _ = envs.step(agent.values(seen).argmax(1).cpu().numpy())
         scores += rewards * alive
         gained += int((rewards[alive] > 0).sum())
         lost += int((rewards[alive] < 0).sum())
@@ -163,9 +168,22 @@ def _try(agent: DQN, envs: Any, trials: Trials) -> tuple[list[float], int, int]:
     return scores.tolist(), gained, lost
 
 
-def _check(agent: DQN, env: Changing) -> None:
-    actions = getattr(env.action_space, "n", None)
-    if actions is None:
-        raise InputError(f"a DQN chooses among actions that can be counted; this environment has {env.action_space}")
-    if actions != agent.actions:
-        raise InputError(f"the agent has {agent.actions} actions, the environment {actions}")
+def _check_actions(agent: DQN, env: Changing) -> None:
+    space = env.action_space
+    if not isinstance(space, Discrete) or space.start != 0:
+        raise InputError(f"a DQN chooses among actions that can be counted from 0; this environment has {space}")
+    if space.n != agent.actions:
+        raise InputError(f"the agent has {agent.actions} actions, the environment {space.n}")
+
+
+def _check_values(agent: DQN, seen: Any) -> None:
+    shape = np.shape(seen)
+    try:
+        values = agent.values(np.asarray(seen)[None])
+    except RuntimeError as error:
+        raise InputError(f"the network does not take what is observed, of shape {shape}: {error}") from error
+    if values.shape != (1, agent.actions):
+        raise InputError(
+            f"the network must give one row's {agent.actions} actions values of shape (1, {agent.actions}), "
+            f"not {tuple(values.shape)}"
+        )

@@ -37,7 +37,8 @@ def play(
         The score of the last episode, as far as it went.
 
     Raises:
-        InputError: the folder holds no run of a game, or the run has no such task or is not so far.
+        InputError: the folder holds no run of a game, or of one that has no text form, or the run has no such
+            task or is not so far.
     """
     experiment = experiment_of(folder)
     env = experiment.environment()
@@ -47,6 +48,8 @@ def play(
     for name, value in (("task", task), ("after", after)):
         if not 1 <= value <= env.tasks:
             raise InputError(f"{name} must be from 1 to {env.tasks}, not {value}")
+    if "ansi" not in env.metadata.get("render_modes", []):
+        raise InputError(f"{experiment.sequence} can't be shown in a terminal: it has no render mode 'ansi'")
     agent, score, began = experiment.agent_after(folder, after), 0.0, monotonic()
     out.write(CLEAR)
     for n, (picture, score) in enumerate(show(agent, env.make(task - 1, render_mode="ansi"), frames, seed=seed)):
