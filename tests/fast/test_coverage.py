@@ -83,7 +83,7 @@ class OwnParameter(nn.Parameter):
     pass
 
 
-OTHERS = "parameters that are not the weights and biases of its layers"
+OTHERS = "parameters that are not its layers' weight and bias, in this order"
 SHARED = "parameters are tied, share memory or have gaps in it"
 HOOKED = "the model has hooks or is compiled"
 MODELS = {
