@@ -69,9 +69,9 @@ def accuracies(number: int) -> str:
                     _ours(one, retained_accuracy),
                     _figure(theirs and theirs.ra),
                     _gap(one, retained_accuracy, theirs and theirs.ra, SEEDS),
-                    _ours(one, learning_accuracy) + _mark(one, learning_accuracy, theirs and theirs.la, SEEDS),
+                    _marked(one, learning_accuracy, theirs and theirs.la, _ours(one, learning_accuracy)),
                     _figure(theirs and theirs.la),
-                    _ours(one, backward_transfer, "+") + _mark(one, backward_transfer, theirs and theirs.bti, SEEDS),
+                    _marked(one, backward_transfer, theirs and theirs.bti, _ours(one, backward_transfer, "+")),
                     _figure(theirs and theirs.bti),
                     *_cost(one),
                 ]
@@ -145,13 +145,13 @@ def _difference(one: Result, metric, theirs: Figure | None, seeds: int) -> Diffe
 
 def _gap(one: Result, metric, theirs: Figure | None, seeds: int) -> str:
     gap = _difference(one, metric, theirs, seeds)
-    return "" if gap is None else f"{gap.mean:+.2f} ± {gap.half:.2f}" + _mark(one, metric, theirs, seeds)
+    return "" if gap is None else _marked(one, metric, theirs, f"{gap.mean:+.2f} ± {gap.half:.2f}", seeds)
 
 
-def _mark(one: Result, metric, theirs: Figure | None, seeds: int) -> str:
-    """Whether the difference is a finding."""
+def _marked(one: Result, metric, theirs: Figure | None, text: str, seeds: int = SEEDS) -> str:
+    """In bold where the difference is a finding."""
     gap = _difference(one, metric, theirs, seeds)
-    return " **finding**" if gap is not None and gap.excludes_zero and abs(gap.mean) > 0.5 else ""
+    return f"**{text}**" if gap is not None and gap.excludes_zero and abs(gap.mean) > 0.5 else text
 
 
 def _names(one: Result) -> list[str]:
