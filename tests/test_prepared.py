@@ -77,3 +77,12 @@ def test_alignment_sees_it_too(learners):
     torch.testing.assert_close(
         products(compiled, new, old).dot(), products(plain, ready(new), ready(old)).dot(), rtol=1e-9, atol=1e-12
     )
+
+
+def test_what_is_prepared_must_have_as_many_of_each(make_learner):
+    def short(batch):
+        return ready(batch) | {"action": batch["did"][:-1]}
+
+    learner = make_learner(el.Online(), loss=Prepared(el.chosen_huber, short))
+    with pytest.raises(el.InputError, match="equally many rows: x has 3, action has 2, target has 3"):
+        learner.learn(stored(3))

@@ -29,15 +29,24 @@ def as_batch(given: Any) -> dict[str, Tensor]:
             f"a batch is a mapping of columns such as {{'x': …, 'y': …}} or an (x, y) pair, not {_name(given)}"
         )
     batch = {name: _column(name, value) for name, value in given.items()}
-    lengths = {name: value.shape[0] for name, value in batch.items()}
+    check_lengths(batch)
+    if count(batch) == 0:
+        raise InputError("a batch must have at least one row")
+    return batch
+
+
+def check_lengths(batch: Batch) -> None:
+    """Refuse columns that have not equally many rows.
+
+    Raises:
+        InputError: naming how many each has.
+    """
+    lengths = {name: len(values) for name, values in batch.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(
             "the columns of a batch must have equally many rows: "
             + ", ".join(f"{name} has {length}" for name, length in lengths.items())
         )
-    if count(batch) == 0:
-        raise InputError("a batch must have at least one row")
-    return batch
 
 
 def _column(name: str, value: Any) -> Tensor:

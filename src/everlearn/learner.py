@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from everlearn import checkpoint, fast, weights
-from everlearn.batches import as_batch, check_finite, count, move, rows
+from everlearn.batches import as_batch, check_finite, check_lengths, count, move, rows
 from everlearn.batchnorm import running_statistics, update_statistics
 from everlearn.chance import generator
 from everlearn.fast import Perceptron, objections
@@ -169,12 +169,18 @@ class Learner:
             return self.forward(self.model, move(as_batch(batch), self.device))
 
     def prepared(self, batch: Batch) -> Batch:
-        """Rows as the forward and the loss are given them: on the model's device, with what `Prepared` adds."""
+        """Rows as the forward and the loss are given them: on the model's device, with what `Prepared` adds.
+
+        Raises:
+            InputError: what it gives are columns of unlike lengths.
+        """
         batch = move(batch, self.device)
         if self._prepare is None:
             return batch
         with torch.no_grad():
-            return self._prepare(batch)
+            batch = self._prepare(batch)
+        check_lengths(batch)
+        return batch
 
     def descend(self, batch: Batch, weight: Tensor | None = None, penalty: Penalty | None = None) -> Tensor:
         """One optimizer step on Σ(weight · loss) / rows + penalty.
