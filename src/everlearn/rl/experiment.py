@@ -183,14 +183,12 @@ class GameExperiment:
         return recorded.perform(folder, self.config(), self.agent().learner.path, life, (Frame, Episode))
 
     def _life(self, folder: Path, state: dict[str, Any] | None) -> Iterator[tuple[Event, dict[str, Any] | None]]:
-        agent, actions = self.agent(), torch.empty(0, dtype=torch.uint8)
+        agent, lived = self.agent(), []
         if state is not None:
             agent.load_state_dict(state)
-            actions = state["actions"]
-        lived = actions.tolist()
-        for event in live(
-            agent, self.environment(), self.length, trials=self.trials, seed=self.seed, lived=actions.tolist()
-        ):
+            lived = state["actions"].tolist()
+        before = tuple(lived)
+        for event in live(agent, self.environment(), self.length, trials=self.trials, seed=self.seed, lived=before):
             is_last = isinstance(event, Frame) and event.frame % self.frames == 0
             if isinstance(event, Frame):
                 lived.append(event.action)

@@ -38,7 +38,7 @@ def paint(rectangles: np.ndarray, size: tuple[int, int], out: np.ndarray) -> Non
 
 @cache
 def compiled() -> Callable[..., None]:
-    """`paint` compiled, which is some hundred times as fast."""
+    """`paint` compiled."""
     from numba import njit  # noqa: PLC0415
 
     return njit(paint)
