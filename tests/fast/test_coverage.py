@@ -79,6 +79,11 @@ def derive_a_weight(model):
     model[0].weight = model[0].raw * 2
 
 
+def hooked(layer):
+    layer.register_forward_hook(ignore)
+    return nn.Sequential(layer, nn.Linear(3, 4)).double()
+
+
 class OwnParameter(nn.Parameter):
     pass
 
@@ -92,6 +97,9 @@ MODELS = {
     "ends in dropout": ("the model's layers are not Linear, with", of(nn.Linear(3, 4), nn.Dropout())),
     "ends in ReLU": ("an activation between each two", of(nn.Linear(3, 4), nn.ReLU())),
     "ends in no Linear": ("an activation between each two", of(nn.Linear(3, 4), nn.ReLU(), nn.Flatten())),
+    "flattens less": ("the model's layers are not Linear, with", of(nn.Flatten(1, 1), nn.Linear(3, 4))),
+    "flattens twice": ("the model's layers are not Linear, with", of(nn.Flatten(), nn.Flatten(), nn.Linear(3, 4))),
+    "has a hook where it flattens": (HOOKED, lambda: hooked(nn.Flatten())),
     "has GELU": ("not all ReLU or all Tanh", lambda: two_layers(nn.GELU())),
     "has no bias": ("a layer has no bias", of(nn.Linear(3, 4, bias=False))),
     "has a parameter of its own": (OTHERS, after(lambda model: model.register_parameter("own", parameter(7)))),

@@ -50,6 +50,16 @@ def test_they_equal_a_pass_for_each(widths, sizes, loss, activation, seed):
     torch.testing.assert_close(own.gradients(given), one_by_one, rtol=1e-10, atol=1e-12)
 
 
+def test_a_model_that_flattens_first_takes_pictures():
+    own, given = learner([6, 3, 2]), batches([3, 1], [6, 3, 2])
+    expected = own.gradients(given)
+    own.model.insert(0, nn.Flatten())
+    pictures = [batch | {"x": batch["x"].reshape(-1, 2, 3)} for batch in given]
+    torch.testing.assert_close(gradients(own.model, own.loss, pictures), expected, rtol=1e-10, atol=1e-12)
+    del own.model[0]
+    assert gradients(own.model, own.loss, pictures) is None
+
+
 def test_a_readable_learner_gives_the_same():
     compiled, sizes = learner([4, 3, 2]), [3, 1]
     readable = learner([4, 3, 2])

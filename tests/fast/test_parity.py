@@ -84,6 +84,31 @@ def gap(one, other):
     return max((p - q).abs().max().item() for p, q in pairs)
 
 
+@pytest.mark.parametrize("shape", [(6,), (2, 3), (1, 3, 2)])
+def test_a_model_that_flattens_first_learns_pictures(shape):
+    learners, given = pair(el.MER(3, 4), [6, 5, 3]), rows(20, 6, 3)
+    for one in learners:
+        one.model.insert(0, nn.Flatten())
+    compiled, readable = learners
+    told = [one.learn(given | {"x": given["x"].reshape(20, *shape)}) for one in learners]
+    assert (compiled.path, readable.path) == ("compiled", "readable: forward= is one's own")
+    torch.testing.assert_close(*told, rtol=1e-10, atol=1e-12)
+    for ours, theirs in zip(compiled.model.parameters(), readable.model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_a_twin_is_made_anew_where_the_model_flattens_no_more():
+    learner, _ = pair(Steps(), [6, 3])
+    learner.model.insert(0, nn.Flatten())
+    given = rows(4, 6, 3)
+    learner.learn(given | {"x": given["x"].reshape(4, 2, 3)})
+    learner.learn(given)
+    del learner.model[0]
+    assert learner.path == "compiled"
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        learner.learn(given | {"x": given["x"].reshape(4, 2, 3)})
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     widths=st.lists(st.integers(1, 9), min_size=2, max_size=5),

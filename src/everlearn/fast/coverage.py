@@ -52,8 +52,14 @@ def objections(model: nn.Module, optimizer: Optimizer, loss: Any) -> Iterator[st
 
 
 def layers_of(model: nn.Module) -> list[Any]:
-    """The layers of a Sequential in order, each as often as it occurs."""
-    return list(model._modules.values())
+    """The layers of a Sequential in order, each as often as it occurs, but for a first one that flattens."""
+    return list(model._modules.values())[flattens(model) :]
+
+
+def flattens(model: nn.Module) -> bool:
+    """Whether a Sequential begins by making one vector of each row."""
+    first: Any = next(iter(model._modules.values()), None)
+    return type(first) is nn.Flatten and (first.start_dim, first.end_dim) == (1, -1)
 
 
 def parameters_of(layers: list[Any]) -> list[nn.Parameter]:
@@ -82,12 +88,13 @@ def _of_layers(model: nn.Module, layers: list[Any]) -> Iterator[str]:
         yield "the model's activations are not all ReLU or all Tanh"
     if any(layer._parameters.get("bias", layer) is None for layer in layers[::2]):
         yield "a layer has no bias"
+    everything: list[Any] = list(model._modules.values())
     if model._parameters or any(
-        layer._modules or list(layer._parameters) != (["weight", "bias"] if kind is nn.Linear else [])
-        for layer, kind in zip(layers, kinds, strict=True)
+        layer._modules or list(layer._parameters) != (["weight", "bias"] if type(layer) is nn.Linear else [])
+        for layer in everything
     ):
         yield "the model has parameters that are not its layers' weight and bias, in this order"
-    if any(map(_is_hooked, (model, *layers))) or any(_GLOBAL_HOOKS):
+    if any(map(_is_hooked, (model, *everything))) or any(_GLOBAL_HOOKS):
         yield "the model has hooks or is compiled"
 
 

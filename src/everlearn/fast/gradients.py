@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from everlearn.batches import count, join
-from everlearn.fast.coverage import layers_of, parameters_of
+from everlearn.fast.coverage import flattens, layers_of, parameters_of
 from everlearn.types import Batch, InputError, Loss
 
 
@@ -39,9 +39,9 @@ def gradients(model: nn.Module, loss: Loss, batches: Sequence[Batch]) -> Tensor 
         joined = join(*batches)
     except InputError:
         return None
-    if "x" not in joined or joined["x"].ndim != 2:
+    if "x" not in joined or joined["x"].ndim < 2 or (joined["x"].ndim > 2 and not flattens(model)):
         return None
-    values, inputs, outputs = joined["x"], [], []
+    values, inputs, outputs = joined["x"].flatten(1), [], []
     for i, layer in enumerate(layers_of(model)):
         if i % 2 == 0:
             inputs.append(values.detach())

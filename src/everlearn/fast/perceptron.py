@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Size, Tensor, nn
 
-from everlearn.fast.coverage import layers_of, parameters_of
+from everlearn.fast.coverage import flattens, layers_of, parameters_of
 from everlearn.losses import chosen_huber, cross_entropy, huber, squared
 from everlearn.types import Batch, InputError, Point
 
@@ -71,7 +71,7 @@ class Perceptron:
     their storage.
 
     Args:
-        model: a Sequential of Linear layers with ReLU or Tanh between them.
+        model: a Sequential of Linear layers with ReLU or Tanh between them, and maybe a Flatten before.
         loss: `cross_entropy`, `squared`, `huber` or `chosen_huber`.
     """
 
@@ -80,6 +80,7 @@ class Perceptron:
 
         layers = layers_of(model)
         self._made_for = (loss, layers)
+        self._flattens = flattens(model)
         self._code = {
             cross_entropy: kernel.CROSS_ENTROPY,
             squared: kernel.SQUARED,
@@ -107,7 +108,7 @@ class Perceptron:
     def is_of(self, model: nn.Module, loss: Any) -> bool:
         """Whether loss, layers and parameters are still those that this was made for."""
         layers = layers_of(model)
-        return self._made_for == (loss, layers) and all(
+        return (self._made_for, self._flattens) == ((loss, layers), flattens(model)) and all(
             p is own and p.shape == tensor.shape and p.dtype is self._dtype
             for p, own, tensor in zip(parameters_of(layers), self._parameters, self._tensors, strict=True)
         )
@@ -153,7 +154,7 @@ class Perceptron:
         """
         dtype = self._theta.dtype
         try:
-            x = batch["x"].numpy()
+            x = batch["x"].flatten(1).numpy() if self._flattens else batch["x"].numpy()
             labels, targets = self._wanted(batch)
             factors = self._no_weight if weight is None else weight.to(self._dtype).numpy()
         except (KeyError, TypeError, RuntimeError, IndexError):
