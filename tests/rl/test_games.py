@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import everlearn as el
-from everlearn.rl import Catcher, FlappyBird, Game, Games, catcher, flappy
+from everlearn.rl import Catcher, FlappyBird, Game, Games, View, catcher, flappy
 from everlearn.rl.rules import no_chance, refill
 
 KINDS = [
@@ -163,11 +163,11 @@ def test_random_play(kind, expected):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("pixels", [None, 12])
+@pytest.mark.parametrize("view", [View(), View(pixels=12), View(pixels=12, stack=3), View(stack=2, cue=-0.5)])
 @pytest.mark.parametrize("limit", [None, 40, 103])
-def test_many_at_once_are_the_same_as_one(kind, pixels, limit):
-    many = Games(kind, 3, pixels=pixels, max_episode_steps=limit)
-    ones = gymnasium.vector.SyncVectorEnv([lambda: limited(Game(kind, pixels=pixels), limit) for _ in range(3)])
+def test_many_at_once_are_the_same_as_one(kind, view, limit):
+    many = Games(kind, 3, view, max_episode_steps=limit)
+    ones = gymnasium.vector.SyncVectorEnv([lambda: limited(Game(kind, view), limit) for _ in range(3)])
     chance = np.random.default_rng(1)
     for seed in (7, None, [3, None, 4]):
         np.testing.assert_array_equal(many.reset(seed=seed)[0], ones.reset(seed=seed)[0])
@@ -179,6 +179,26 @@ def test_many_at_once_are_the_same_as_one(kind, pixels, limit):
 
 def limited(game, limit):
     return game if limit is None else gymnasium.wrappers.TimeLimit(game, limit)
+
+
+@pytest.mark.parametrize("pixels", [None, 12])
+def test_a_stack_is_that_of_gymnasiums_wrapper(pixels):
+    ours = Game(Catcher(), View(pixels, stack=3))
+    theirs = gymnasium.wrappers.FrameStackObservation(Game(Catcher(), View(pixels)), 3)
+    assert ours.observation_space == theirs.observation_space
+    chance = np.random.default_rng(0)
+    for seed in (1, None):
+        np.testing.assert_array_equal(ours.reset(seed=seed)[0], theirs.reset(seed=seed)[0])
+        for _ in range(40):
+            action = chance.integers(3)
+            np.testing.assert_array_equal(ours.step(action)[0], theirs.step(action)[0])
+
+
+def test_a_cue_is_the_last_number():
+    plain, told = Game(Catcher()), Game(Catcher(), View(cue=0.5))
+    seen, cued = plain.reset(seed=0)[0], told.reset(seed=0)[0]
+    np.testing.assert_array_equal(cued, [*seen, np.float32(0.5)])
+    assert told.observation_space == Game(Catcher(), View(cue=-1)).observation_space
 
 
 @given(st.sampled_from(KINDS), st.lists(st.integers(0, 1), max_size=150), st.integers(0, 10_000))
@@ -232,7 +252,9 @@ def test_upside_down_the_picture_and_the_numbers_are_turned():
 
 
 @pytest.mark.parametrize("name", ["everlearn/Catcher-v0", "everlearn/FlappyBird-v0"])
-@pytest.mark.parametrize("options", [{}, {"pixels": 16}, {"render_mode": "ansi"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"pixels": 16}, {"pixels": 16, "stack": 2}, {"stack": 2, "cue": 1}, {"render_mode": "ansi"}]
+)
 def test_gymnasium_finds_nothing_to_object_to(name, options):
     check_env(gymnasium.make(name, **options).unwrapped)
 
@@ -266,7 +288,10 @@ def test_pictures():
         (lambda: Catcher(velocity=0), "velocity must be above 0"),
         (lambda: Catcher(velocity=20), "velocity must be at most 19.2"),
         (lambda: FlappyBird(pipe_gap=24), "pipe_gap must be above 24 and at most 320, not 24"),
-        (lambda: Game(Catcher(), pixels=0), "pixels must be at least 1"),
+        (lambda: View(pixels=0), "pixels must be at least 1"),
+        (lambda: View(stack=0), "stack must be at least 1"),
+        (lambda: View(cue=1.5), "cue must be from -1 to 1, not 1.5"),
+        (lambda: View(pixels=8, cue=1), "there is no place for it in a picture"),
         (lambda: Game(Catcher(), render_mode="human"), "render_mode must be one of rgb_array, ansi, not 'human'"),
         (lambda: Game(Catcher()).step(3), "action must be from 0 to 2, not 3"),
         (lambda: Games(Catcher(), 0), "num_envs must be at least 1"),

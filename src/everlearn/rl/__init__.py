@@ -12,6 +12,7 @@ from everlearn.rl.flappy import FlappyBird
 from everlearn.rl.games import Game, Games, register
 from everlearn.rl.play import Trials, live
 from everlearn.rl.sequences import SEQUENCES, cart_pole, sequence, steps
+from everlearn.rl.view import View
 
 __all__ = [
     "DQN",
@@ -24,6 +25,7 @@ __all__ = [
     "GameExperiment",
     "Games",
     "Trials",
+    "View",
     "cart_pole",
     "experiment_of",
     "film",

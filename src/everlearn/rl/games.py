@@ -1,13 +1,13 @@
 """The games as Gymnasium environments, one at a time or many at once."""
 
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from functools import cache, partial
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Discrete
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -17,9 +17,11 @@ from everlearn.rl.catcher import Catcher
 from everlearn.rl.flappy import FlappyBird
 from everlearn.rl.paint import compiled, paint
 from everlearn.rl.rules import Rules, is_low, no_chance, refill
+from everlearn.rl.view import View, as_in, picture
 from everlearn.types import InputError
 
 Kind = Catcher | FlappyBird
+VIEW = View()
 RENDER_MODES = ("rgb_array", "ansi")
 FRAMES_PER_SECOND = 30
 SHADES, LINES, LINE = " ░▒▓█", 20, 40
@@ -29,16 +31,16 @@ SHADES, LINES, LINE = " ░▒▓█", 20, 40
 class Game(gymnasium.Env[np.ndarray, Any]):
     """One game.
 
-    Observed is what the game's class says, as float32; or, with `pixels`, a grey picture, as uint8. A reset
-    with a seed begins anew in all respects, one without begins the next episode.
+    Observed is what the game's class says, as float32; or a grey picture, as uint8. A reset with a seed
+    begins anew in all respects, one without begins the next episode.
 
     Args:
         kind: such as `Catcher(velocity=0.608)`.
-        pixels: height and width of the observed picture; by default there are numbers.
+        view: what is observed; by default the numbers of one frame.
         render_mode: what `render` gives: "rgb_array" for (height, width, 3) bytes, "ansi" for text.
 
     Raises:
-        InputError: there is no such render mode, or the picture has no pixel.
+        InputError: there is no such render mode.
 
     >>> game = Game(Catcher())
     >>> observation, _ = game.reset(seed=0)
@@ -48,13 +50,14 @@ class Game(gymnasium.Env[np.ndarray, Any]):
 
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": FRAMES_PER_SECOND}  # noqa: RUF012
 
-    def __init__(self, kind: Kind, *, pixels: int | None = None, render_mode: str | None = None) -> None:
+    def __init__(self, kind: Kind, view: View = VIEW, *, render_mode: str | None = None) -> None:
         if render_mode not in (None, *RENDER_MODES):
             raise InputError(f"render_mode must be one of {', '.join(RENDER_MODES)}, not {render_mode!r}")
         self.kind, self.render_mode = kind, render_mode
         self.action_space = Discrete(len(kind.rules.actions))
-        self.observation_space = _observations(kind.rules, pixels)
-        self._see = kind.rules.observe if pixels is None else _picture(kind.rules, compiled())
+        self.observation_space = view.space(kind.rules)
+        self._look = view.look(view.draw(kind.rules, compiled()))
+        self._seen = np.zeros(view.room(kind.rules))
         self._settings = np.array(astuple(kind), dtype=np.float64)
         self._state, self._chance = np.zeros(kind.rules.state), no_chance()
 
@@ -67,7 +70,7 @@ class Game(gymnasium.Env[np.ndarray, Any]):
             self._state[:], self._chance = 0, no_chance()
         self._draw_if_low()
         self.kind.rules.reset(self._state, self._chance, self._settings)
-        return self._observation(), {}
+        return self._observation(first=True), {}
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """One frame.
@@ -79,7 +82,7 @@ class Game(gymnasium.Env[np.ndarray, Any]):
             raise InputError(f"action must be from 0 to {len(self.kind.rules.actions) - 1}, not {action!r}")
         self._draw_if_low()
         reward, over = self.kind.rules.step(self._state, self._chance, self._settings, int(action))
-        return self._observation(), reward, over, False, {}
+        return self._observation(first=False), reward, over, False, {}
 
     def render(self) -> Any:
         """The picture, as `render_mode` says; None where there is no such mode."""
@@ -94,14 +97,13 @@ class Game(gymnasium.Env[np.ndarray, Any]):
         if is_low(self._chance):
             refill(self._chance, self.np_random)
 
-    def _observation(self) -> np.ndarray:
-        out = np.zeros(self.observation_space.shape or ())
-        self._see(self._state, self._settings, out)
-        return _as_in(self.observation_space, out)
+    def _observation(self, first: bool) -> np.ndarray:
+        self._look(self._state, self._settings, self._seen, first)
+        return as_in(self.observation_space, self._seen)
 
     def _picture(self, height: int, width: int, colours: int) -> np.ndarray:
         out = np.zeros((height, width, colours))
-        _picture(self.kind.rules, compiled())(self._state, self._settings, out)
+        picture(self.kind.rules, compiled())(self._state, self._settings, out)
         return out
 
 
@@ -114,24 +116,25 @@ class Games(VectorEnv):
     Args:
         kind: such as `Catcher(velocity=0.608)`.
         num_envs: how many.
-        pixels: as for `Game`.
+        view: as for `Game`.
         max_episode_steps: frames after which an episode is truncated; by default none is.
 
     Raises:
-        InputError: there are no games, or the picture has no pixel.
+        InputError: there are no games.
     """
 
     def __init__(
-        self, kind: Kind, num_envs: int = 1, *, pixels: int | None = None, max_episode_steps: int | None = None
+        self, kind: Kind, num_envs: int = 1, view: View = VIEW, *, max_episode_steps: int | None = None
     ) -> None:
         at_least(1, num_envs=num_envs)
         self.metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}
         self.kind, self.num_envs, self.max_episode_steps = kind, num_envs, max_episode_steps
         self.single_action_space = Discrete(len(kind.rules.actions))
-        self.single_observation_space = _observations(kind.rules, pixels)
+        self.single_observation_space = view.space(kind.rules)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self._frame = _compiled(kind.rules, pixels)
+        self._frame = _compiled(kind.rules, view)
+        self._seen = np.zeros((num_envs, *view.room(kind.rules)))
         self._settings = np.array(astuple(kind), dtype=np.float64)
         self._states, self._chances = np.zeros((num_envs, kind.rules.state)), np.array([no_chance()] * num_envs)
         self._generators: list[np.random.Generator] = []
@@ -187,77 +190,62 @@ class Games(VectorEnv):
     def _play(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for i in np.flatnonzero(is_low(self._chances)):
             refill(self._chances[i], self._generators[i])
-        rewards, out = np.zeros(self.num_envs), np.zeros(self.observation_space.shape or ())
-        self._frame(self._states, self._chances, self._settings, actions, self._over, self._frames, rewards, out)
-        return _as_in(self.observation_space, out), rewards
-
-
-def _observations(rules: Rules, pixels: int | None) -> Box:
-    if pixels is None:
-        low, high = (np.array(bound, np.float32) for bound in (rules.low, rules.high))
-        return Box(low, high, dtype=np.float32)
-    at_least(1, pixels=pixels)
-    return Box(0, 255, (pixels, pixels), np.uint8)
-
-
-def _as_in(space: gymnasium.Space[Any], out: np.ndarray) -> np.ndarray:
-    """What was seen, as floats, in the form that a space has it."""
-    return (np.rint(out) if space.dtype == np.uint8 else out).astype(space.dtype)
-
-
-def _picture(rules: Rules, paint: Callable[..., None]) -> Callable[..., None]:
-    """`see(state, settings, out)` that paints into out, (height, width) or (height, width, 3)."""
-    rectangles, shapes, size = rules.rectangles, rules.shapes, rules.size
-
-    def see(state: np.ndarray, settings: np.ndarray, out: np.ndarray) -> None:
-        drawn = np.zeros((shapes, 7))
-        rectangles(state, settings, drawn)
-        paint(drawn, size, out.reshape(out.shape[0], out.shape[1], -1))
-
-    return see
+        rewards = np.zeros(self.num_envs)
+        self._frame(self._states, self._chances, self._settings, actions, self._over, self._frames, rewards, self._seen)
+        return as_in(self.observation_space, self._seen), rewards
 
 
 @cache
-def _compiled(rules: Rules, pixels: int | None) -> Callable[..., None]:
+def _compiled(rules: Rules, view: View) -> Callable[..., None]:
     """One frame of many games; a game that is over is reset instead."""
     from numba import njit  # noqa: PLC0415
     from numba.extending import register_jitable  # noqa: PLC0415
 
-    reset, step, see = rules.reset, rules.step, rules.observe if pixels is None else _picture(rules, paint)
-    for part in (*rules.parts, rules.rectangles, paint, reset, step, see):
+    reset, step, draw = rules.reset, rules.step, view.draw(rules, paint)
+    look = view.look(draw)
+    for part in (*rules.parts, rules.rectangles, paint, reset, step, draw, look):
         register_jitable(part)
 
     @njit(error_model="numpy")
-    def frame(states, chances, settings, actions, over, frames, rewards, out):
+    def frame(states, chances, settings, actions, over, frames, rewards, seen):
         for i in range(len(states)):
-            if over[i]:
+            first = over[i]
+            if first:
                 reset(states[i], chances[i], settings)
                 over[i], frames[i] = False, 0
             else:
                 rewards[i], over[i] = step(states[i], chances[i], settings, actions[i])
                 frames[i] += 1
-            see(states[i], settings, out[i])
+            look(states[i], settings, seen[i], first)
 
     return frame
 
 
-def make(kind: type[Kind], pixels: int | None = None, render_mode: str | None = None, **settings: Any) -> Game:
-    """A game by its settings, as `gymnasium.make` asks for it."""
-    return Game(kind(**settings), pixels=pixels, render_mode=render_mode)
+def make(kind: type[Kind], render_mode: str | None = None, **settings: Any) -> Game:
+    """A game by its settings and those of its view, as `gymnasium.make` asks for it."""
+    view, settings = _view(settings)
+    return Game(kind(**settings), view, render_mode=render_mode)
 
 
 def make_vec(
     kind: type[Kind],
     num_envs: int = 1,
-    pixels: int | None = None,
     max_episode_steps: int | None = None,
     render_mode: str | None = None,
     **settings: Any,
 ) -> Games:
-    """Games by their settings, as `gymnasium.make_vec` asks for them."""
+    """Games by their settings and those of their view, as `gymnasium.make_vec` asks for them."""
     if render_mode is not None:
         raise InputError("many games at once have no pictures: render_mode must be None")
-    return Games(kind(**settings), num_envs, pixels=pixels, max_episode_steps=max_episode_steps)
+    view, settings = _view(settings)
+    return Games(kind(**settings), num_envs, view, max_episode_steps=max_episode_steps)
+
+
+def _view(settings: dict[str, Any]) -> tuple[View, dict[str, Any]]:
+    """The view, and what is left: the game's own settings."""
+    names = {field.name for field in fields(View)}
+    own = {name: value for name, value in settings.items() if name in names}
+    return View(**own), {name: value for name, value in settings.items() if name not in names}
 
 
 def register() -> None:
