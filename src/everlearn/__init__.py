@@ -18,7 +18,7 @@ from everlearn.methods import (
     TaskER,
     TaskInput,
 )
-from everlearn.models import ByTask, ConvNet, TaskInputNet, mlp
+from everlearn.models import ByTask, ConvNet, TaskInputNet, mlp, nature
 from everlearn.streams import Omniglot, Permutations, Rotations, Tasks
 from everlearn.types import Batch, Diverged, InputError
 
@@ -54,6 +54,7 @@ __all__ = [
     "cross_entropy",
     "huber",
     "mlp",
+    "nature",
     "squared",
 ]
 

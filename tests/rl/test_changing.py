@@ -64,6 +64,17 @@ def test_ones_own_function_makes_the_environments():
     assert env.make(0).unwrapped.length == 0.5
 
 
+def test_tasks_at_odds_show_a_cue_and_nothing_else():
+    for name in ("catcher-mirrored", "catcher-dodge", "flappy-bird-turned"):
+        env = sequence(name)
+        (first, *_), _ = env.reset(seed=0)
+        assert env.reset(seed=0)[0][-1] == -1
+        assert env.make(1).reset(seed=0)[0][-1] == 1
+        assert first == sequence(name).reset(seed=0)[0][0]
+    assert sequence("catcher-mirrored-untold").observation_space.shape == (4,)
+    assert [keywords["mirrored"] for _, keywords in SEQUENCES["catcher-mirrored-again"][1]] == [False, True] * 2
+
+
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_the_sequences_are_of_one_space(name):
     env = sequence(name)
@@ -87,7 +98,7 @@ def test_a_schedule_goes_up_from_0(starts):
 
 
 def test_a_task_with_another_space_is_refused_and_the_old_one_stays():
-    env = Changing(lambda pixels: Game(FlappyBird(), pixels=pixels), steps("pixels", [8, 9], 1))
+    env = Changing("everlearn/FlappyBird-v0", steps("pixels", [8, 9], 1))
     env.reset(seed=0)
     env.step(0)
     with pytest.raises(el.InputError, match="task 1 has another observation_space"):

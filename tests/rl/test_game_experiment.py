@@ -129,6 +129,24 @@ def test_progress_tells_frame_task_epsilon_and_the_last_score():
     assert told[-1][1].startswith("task 4, ε 0.05, score -")
 
 
+@pytest.mark.parametrize(("pixels", "hidden", "path"), [(8, (6,), "compiled"), (84, (), "readable: the model's")])
+def test_an_agent_may_see_pictures(pixels, hidden, path, tmp_path):
+    own = replace(SHORT, pixels=pixels, stack=2, hidden=hidden, frames=4, memory=10, trials=Trials(16, 1, 5))
+    list(own.perform(tmp_path))
+    first, *_ = told(tmp_path)
+    assert first["path"].startswith(path)
+    assert experiment_of(tmp_path) == own
+    agent = own.agent()
+    list(live(agent, own.environment(), 20, trials=Trials(every=0)))
+    seen = agent.learner.memory.held()["x"]
+    assert (seen.dtype, seen.shape) == (torch.uint8, (10, 2, pixels, pixels))
+    assert agent.learner.path.startswith(path)
+
+
+def test_widths_may_be_a_list():
+    assert replace(SHORT, hidden=[8]) == SHORT
+
+
 def test_names_and_settings():
     assert SHORT.folder().rpartition("-")[0] == replace(SHORT, seed=2).folder().rpartition("-")[0]
     assert SHORT.folder() != replace(SHORT, lr=0.02).folder()
@@ -144,8 +162,11 @@ def test_names_and_settings():
         ({"optimizer": "lion"}, "optimizer must be one of sgd, adam, rmsprop"),
         ({"lr": 0.0}, "lr must be above 0"),
         ({"frames": 0}, "frames must be at least 1"),
+        ({"hidden": ()}, "the convolutional network needs pictures: pixels=84, not None"),
+        ({"pixels": 0}, "pixels must be at least 1"),
+        ({"sequence": "cart-pole-length", "stack": 2}, "for everlearn's own games, not for cart-pole-length"),
     ],
 )
 def test_bad_settings(wrong, message):
     with pytest.raises(el.InputError, match=message):
-        replace(SHORT, **wrong)
+        replace(SHORT, **wrong).environment()

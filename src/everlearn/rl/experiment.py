@@ -5,14 +5,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from everlearn import checkpoint, methods, recorded
 from everlearn.memory import Fifo, Reservoir
 from everlearn.models import mlp
+from everlearn.models.nature import PIXELS, nature
 from everlearn.optimizers import OPTIMIZERS
 from everlearn.ranges import at_least, positive
 from everlearn.record import Record
@@ -41,7 +44,6 @@ def experiment_of(folder: Path) -> "GameExperiment":
     if name not in methods.__all__:
         raise InputError(f"{folder} holds a run of {name}, which is no method of everlearn's")
     config["method"] = getattr(methods, name)(**method)
-    config["hidden"] = tuple(config["hidden"])
     config["epsilon"], config["trials"] = Epsilon(**config["epsilon"]), Trials(**config["trials"])
     return GameExperiment(**config)
 
@@ -63,7 +65,11 @@ class GameExperiment:
     optimizer: Literal["sgd", "adam", "rmsprop"] = "sgd"
     """Plain SGD, or Adam or RMSProp as torch has them by default."""
     hidden: tuple[int, ...] = (64, 64)
-    """Widths of the hidden layers."""
+    """Widths of the hidden layers; without any it is the convolutional network of Mnih et al. 2015, for pictures."""
+    pixels: int | None = None
+    """Height and width of the pictures that are observed; by default numbers are."""
+    stack: int = 1
+    """Frames that are observed together."""
     frames: int = FRAMES
     """Of each task."""
     discount: float = 0.99
@@ -80,12 +86,17 @@ class GameExperiment:
     """Of the tasks, the weights, the memory, the method and the actions drawn by lot."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(self.hidden))
         at_least(1, memory=self.memory, frames=self.frames)
         at_least(0, seed=self.seed)
         positive(lr=self.lr)
+        if not self.hidden and self.pixels != PIXELS:
+            raise InputError(f"the convolutional network needs pictures: pixels={PIXELS}, not {self.pixels}")
         for name, options in (("sequence", SEQUENCES), ("keep", ("fifo", "reservoir")), ("optimizer", OPTIMIZERS)):
             if getattr(self, name) not in options:
                 raise InputError(f"{name} must be one of {', '.join(options)}, not {getattr(self, name)!r}")
+        if self._is_viewed and not str(SEQUENCES[self.sequence][0]).startswith("everlearn/"):
+            raise InputError(f"pixels and stack are for everlearn's own games, not for {self.sequence}")
 
     @property
     def length(self) -> int:
@@ -124,13 +135,18 @@ class GameExperiment:
     def environment(self) -> Changing:
         """The tasks."""
         make, schedule = SEQUENCES[self.sequence]
-        return Changing(make, [(i * self.frames, keywords) for i, (_, keywords) in enumerate(schedule)])
+        seen = {"pixels": self.pixels, "stack": self.stack} if self._is_viewed else {}
+        return Changing(make, [(i * self.frames, {**keywords, **seen}) for i, (_, keywords) in enumerate(schedule)])
+
+    @property
+    def _is_viewed(self) -> bool:
+        return (self.pixels, self.stack) != (None, 1)
 
     def agent(self) -> DQN:
         """The agent as it begins."""
         spaces: Any = self.environment()
-        inputs, actions = spaces.observation_space.shape[0], int(spaces.action_space.n)
-        network = mlp([inputs, *self.hidden, actions], seed=self.seed)
+        actions = int(spaces.action_space.n)
+        network = self._network(spaces.observation_space.shape, actions)
         return DQN(
             network,
             OPTIMIZERS[self.optimizer](network.parameters(), lr=self.lr),
@@ -143,6 +159,12 @@ class GameExperiment:
             begin=self.begin,
             seed=self.seed,
         )
+
+    def _network(self, seen: tuple[int, ...], actions: int) -> nn.Sequential:
+        if not self.hidden:
+            return nature(actions, self.stack, seed=self.seed)
+        layers = mlp([prod(seen), *self.hidden, actions], seed=self.seed)
+        return layers if len(seen) == 1 else nn.Sequential(nn.Flatten(), *layers)
 
     def _memory(self) -> Memory:
         return (Fifo if self.keep == "fifo" else Reservoir)(self.memory, seed=self.seed)

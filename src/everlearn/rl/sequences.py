@@ -19,6 +19,22 @@ def steps(keyword: str, values: list[Any], frames: int = FRAMES) -> Schedule:
     return [(i * frames, {keyword: value}) for i, value in enumerate(values)]
 
 
+def turns(keyword: str, ways: list[bool], *, told: bool = True) -> Schedule:
+    """A schedule in which a game is one way and the other in turn.
+
+    Args:
+        keyword: what is on or off, such as `mirrored`.
+        ways: of each task.
+        told: whether a cue is observed, 1 where it is on and −1 where it is off; the two ways ask for other
+            actions where all else that is observed is the same.
+
+    >>> turns("mirrored", [False, True])[1]
+    (25000, {'mirrored': True, 'cue': 1.0})
+    """
+    cues = [{"cue": 1.0 if way else -1.0} if told else {} for way in ways]
+    return [(i * FRAMES, {keyword: way, **cue}) for i, (way, cue) in enumerate(zip(ways, cues, strict=True))]
+
+
 def cart_pole(length: float = 0.5, gravity: float = 9.8, **options: Any) -> gymnasium.Env:
     """Gymnasium's CartPole-v1 with another pole or gravity.
 
@@ -39,10 +55,15 @@ def cart_pole(length: float = 0.5, gravity: float = 9.8, **options: Any) -> gymn
 SEQUENCES: dict[str, tuple[str | Make, Schedule]] = {
     "catcher": ("everlearn/Catcher-v0", steps("velocity", [0.608, 0.638, 0.668, 0.698, 0.728, 0.758])),
     "flappy-bird": ("everlearn/FlappyBird-v0", steps("pipe_gap", [100, 95, 90, 85, 80, 75])),
+    "catcher-mirrored": ("everlearn/Catcher-v0", turns("mirrored", [False, True])),
+    "catcher-mirrored-untold": ("everlearn/Catcher-v0", turns("mirrored", [False, True], told=False)),
+    "catcher-mirrored-again": ("everlearn/Catcher-v0", turns("mirrored", [False, True] * 2)),
+    "catcher-dodge": ("everlearn/Catcher-v0", turns("dodge", [False, True])),
+    "flappy-bird-turned": ("everlearn/FlappyBird-v0", turns("upside_down", [False, True])),
     "cart-pole-length": (cart_pole, steps("length", [0.5, 1.0, 2.0, 0.25])),
     "cart-pole-gravity": (cart_pole, steps("gravity", [9.8, 20.0, 3.7, 1.6])),
 }
-"""An environment and its schedule: the MER paper's two (section 5), and two of CartPole."""
+"""An environment and its schedule: the MER paper's two (section 5), five whose tasks are at odds, two of CartPole."""
 
 
 def sequence(name: str) -> Changing:
