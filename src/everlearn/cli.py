@@ -14,7 +14,7 @@ from everlearn.experiment import Experiment
 from everlearn.launch import launch
 from everlearn.presets import CHOSEN, METHODS, STREAMS, TABLES, paper, sizes, table
 from everlearn.ranges import at_least
-from everlearn.report import alignment_table, read_results, text_table, write_page
+from everlearn.report import alignment_table, game_table, read_lives, read_results, text_table, write_page
 from everlearn.run import Evaluation
 from everlearn.story import tell
 from everlearn.streams.datasets import DATASETS, find, load
@@ -141,11 +141,12 @@ class Report:
     """The page."""
 
     def __call__(self) -> int:
-        results = read_results(self.runs)
-        write_page(results, self.out)
-        print(text_table(results))
-        if alignments := alignment_table(results):
-            print(f"\n{alignments}")
+        results, games = read_results(self.runs), read_lives(self.runs)
+        if not (results or games):
+            raise InputError(f"no finished run at or below {', '.join(map(str, self.runs))}")
+        write_page(results, self.out, games)
+        tables = text_table(results), alignment_table(results), game_table(games)
+        print("\n\n".join(filter(None, tables)))
         print(f"\nreport: {self.out.resolve()}")
         return 0
 

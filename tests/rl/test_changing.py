@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import everlearn as el
-from everlearn.rl import SEQUENCES, Changing, FlappyBird, Game, cart_pole, sequence, steps
+from everlearn.rl import SEQUENCES, Changing, FlappyBird, cart_pole, sequence, steps
 
 
 def lived(env, frames, seed=0):

@@ -12,7 +12,6 @@ import torch
 import everlearn as el
 from everlearn.launch import launch
 from everlearn.record import Record
-from everlearn.report import read_results
 from everlearn.rl import Epsilon, GameExperiment, Trials, experiment_of, live
 from everlearn.rl.play import Frame
 
@@ -100,12 +99,6 @@ def test_a_method_of_ones_own_is_named(tmp_path):
     record.start(SHORT.config() | {"method": {"name": "Mine"}}, "compiled")
     with pytest.raises(el.InputError, match="a run of Mine, which is no method of everlearn's"):
         experiment_of(tmp_path)
-
-
-def test_reports_leave_games_out(tmp_path):
-    list(SHORT.perform(tmp_path))
-    with pytest.raises(el.InputError, match="no finished run"):
-        read_results([tmp_path])
 
 
 def test_games_need_nothing_of_the_command(tmp_path):

@@ -1,6 +1,5 @@
 """The convolutional network of the deep Q-network."""
 
-import torch
 from torch import nn
 
 from everlearn.chance import generator
@@ -24,6 +23,7 @@ def nature(actions: int, channels: int = 4, *, seed: int = 0) -> nn.Sequential:
     Raises:
         InputError: a number is below 1.
 
+    >>> import torch
     >>> nature(3, channels=2)(torch.zeros(1, 2, 84, 84)).shape
     torch.Size([1, 3])
     """

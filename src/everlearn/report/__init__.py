@@ -1,8 +1,19 @@
 """From records to tables, figures and one page."""
 
 from everlearn.report.alignment import alignment_table
+from everlearn.report.games import game_table
+from everlearn.report.lives import Lives, read_lives
 from everlearn.report.page import write_page
 from everlearn.report.results import Result, read_results
 from everlearn.report.tables import text_table
 
-__all__ = ["Result", "alignment_table", "read_results", "text_table", "write_page"]
+__all__ = [
+    "Lives",
+    "Result",
+    "alignment_table",
+    "game_table",
+    "read_lives",
+    "read_results",
+    "text_table",
+    "write_page",
+]

@@ -1,4 +1,4 @@
-"""Accuracy over time."""
+"""Accuracy and scores over time."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -9,6 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from everlearn.report.lives import Lives
 from everlearn.report.results import Result, names
 from everlearn.report.svg import COLOURS, grid, style, svg
 
@@ -45,12 +46,37 @@ def every_task(result: Result, name: str) -> str:
         return svg(figure, f"Accuracy of every task, {name}, {result.length}")
 
 
-def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+def every_game(group: Sequence[Lives], names: Sequence[str]) -> list[str]:
+    """For each arm the score of every task, mean over seeds, from first (blue) to last (red); thick in training."""
+    scores = np.concatenate([lives.curves()[1].mean(0).ravel() for lives in group])
+    margin = 0.05 * max(1.0, np.ptp(scores))
+    limits = scores.min() - margin, scores.max() + margin
+    return [_every_game(lives, name, limits) for lives, name in zip(group, names, strict=True)]
+
+
+def _every_game(lives: Lives, name: str, limits: tuple[float, float]) -> str:
+    with style():
+        figure, axes = _axes(4.6, 3.0, "frames", limits)
+        frames, values = lives.curves()
+        tasks, length = values.shape[2], lives.experiment.frames
+        for task in range(tasks):
+            colour, mean = _TASKS(task / max(1, tasks - 1)), values[:, :, task].mean(0)
+            axes.plot(frames, mean, color=colour, linewidth=1.1)
+            own = (frames > task * length) & (frames <= (task + 1) * length)
+            axes.plot(frames[own], mean[own], color=colour, linewidth=3.2, solid_capstyle="round")
+        axes.set_ylabel("score")
+        axes.set_title(name, loc="left", fontsize=11)
+        return svg(figure, f"Score of every task, {name}, {lives.experiment.folder()}")
+
+
+def _axes(
+    width: float, height: float, along: str = "examples seen", limits: tuple[float, float] = (0, 100)
+) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_xlabel("examples seen")
+    axes.set_xlabel(along)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set_ylim(0, 100)
+    axes.set_ylim(*limits)
     grid(axes)
     return figure, axes
 

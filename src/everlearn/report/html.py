@@ -25,6 +25,8 @@ _PAGE = Template("""<!doctype html>
   thead { background: var(--wash); } tbody tr { border-top: 1px solid var(--line); }
   .theirs { color: var(--soft); border-left: 1px solid var(--line); } .theirs ~ td { color: var(--soft); }
   .figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
+  .films { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); }
+  .films img { max-width: 100%; border-radius: .25rem; }
   figure { margin: 1rem 0; }
   figcaption { color: var(--soft); font-size: .85rem; }
   figure.one { max-width: 46rem; } svg { width: 100%; height: auto; }

@@ -7,7 +7,9 @@ from pathlib import Path
 from string import Template
 
 from everlearn.report.figures import every_task, seen_so_far
+from everlearn.report.games import game_section
 from everlearn.report.html import page
+from everlearn.report.lives import Lives
 from everlearn.report.results import Result, names
 from everlearn.report.svg import COLOURS
 from everlearn.report.tables import HEADINGS, by_stream, caption, paper_heading, rows
@@ -38,18 +40,19 @@ $tasks
 </section>""")
 
 
-def write_page(results: Sequence[Result], path: Path) -> None:
+def write_page(results: Sequence[Result], path: Path, games: Sequence[Sequence[Lives]] = ()) -> None:
     """Write the report.
 
     Args:
         results: of any streams; each gets a section.
         path: the HTML file, written whole or not at all.
+        games: of any sequences; each comparison gets a section.
 
     Raises:
         OSError: it can't be written.
     """
-    sections = "\n".join(_section(group) for group in by_stream(results))
-    write_whole(path, page("everlearn report", sections).encode())
+    sections = [*map(_section, by_stream(results)), *map(game_section, games)]
+    write_whole(path, page("everlearn report", "\n".join(sections)).encode())
 
 
 def _section(results: Sequence[Result]) -> str:

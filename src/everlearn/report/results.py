@@ -197,24 +197,34 @@ def read_results(places: Iterable[Path]) -> list[Result]:
     """The results recorded at or below some folders; runs that were cut short, or of games, are left out.
 
     Raises:
-        InputError: there is no folder, or no finished run, or a record is damaged, or two runs of one
-            setting have the same seed.
+        InputError: there is no folder, or a record is damaged, or two runs of one setting have the same seed.
     """
     groups: dict[str, list[Run]] = {}
+    for run in map(_read, records(places)):
+        if run is not None:
+            groups.setdefault(_setting(run.config), []).append(run)
+    return [Result(by_seed(runs)) for runs in groups.values()]
+
+
+def records(places: Iterable[Path]) -> list[Path]:
+    """The records at or below some folders.
+
+    Raises:
+        InputError: there is no such folder.
+    """
     places = list(places)
     for place in places:
         if not place.exists():
             raise InputError(f"there is no {place}")
-    found = {path.resolve() for place in places for path in [place, *place.rglob(FILE)] if path.name == FILE}
-    for run in map(_read, sorted(found)):
-        if run is not None:
-            groups.setdefault(_setting(run.config), []).append(run)
-    if not groups:
-        raise InputError(f"no finished run at or below {', '.join(map(str, places))}")
-    return [Result(_by_seed(runs)) for runs in groups.values()]
+    return sorted({path.resolve() for place in places for path in [place, *place.rglob(FILE)] if path.name == FILE})
 
 
-def _by_seed(runs: list[Run]) -> list[Run]:
+def by_seed(runs: list[Any]) -> list[Any]:
+    """Runs of one setting, which have a folder and a config, in the order of their seeds.
+
+    Raises:
+        InputError: two have the same seed.
+    """
     ordered = sorted(runs, key=lambda run: run.config["seed"])
     for one, other in pairwise(ordered):
         if one.config["seed"] == other.config["seed"]:

@@ -20,6 +20,7 @@ from everlearn.optimizers import OPTIMIZERS
 from everlearn.ranges import at_least, positive
 from everlearn.record import Record
 from everlearn.rl.agent import DQN, Epsilon
+from everlearn.rl.arms import arm_name
 from everlearn.rl.changing import Changing
 from everlearn.rl.play import Episode, Event, Frame, Trial, Trials, live
 from everlearn.rl.sequences import FRAMES, SEQUENCES
@@ -111,7 +112,12 @@ class GameExperiment:
     @property
     def label(self) -> str:
         """A short name."""
-        return f"{type(self.method).__name__} seed {self.seed}"
+        return f"{self.arm} seed {self.seed}"
+
+    @property
+    def arm(self) -> str:
+        """Which of `arms.ARMS` it is; otherwise the method, and what is kept."""
+        return arm_name(self.method, self.keep)
 
     def progress(self, event: Event) -> tuple[int, str] | None:
         """Frames lived, and the task, epsilon and the last episode's score."""

@@ -1,0 +1,165 @@
+"""Games in the report: a table of the arms, their scores over time, and films of agents at play."""
+
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from tempfile import TemporaryDirectory
+
+from everlearn.report.figures import every_game
+from everlearn.report.lives import LAST, OWN, Life, Lives, gap
+from everlearn.report.results import Interval
+
+HEADINGS = ("arm", "seeds", "rate", "learned", "at the end", "task 1 learned", "task 1 at the end", "hits", "frames/s")
+
+SECTION = Template("""<section>
+<h2>$title</h2>
+<p>$caption</p>
+<div class="wide"><table>
+<thead><tr>$headings</tr></thead>
+<tbody>
+$rows
+</tbody>
+</table></div>
+<p>$gaps</p>
+<h2>Every task</h2>
+<p>One line a task, from the first (blue) to the last (red), the mean over seeds; thick while the task is in training.
+A line that falls after its task has passed is forgetting; where the thick one falls too, it is more than that.</p>
+<div class="figures">
+$figures
+</div>
+$films
+<details><summary>Settings and versions</summary><pre>$settings</pre></details>
+</section>""")
+
+FILMS = Template("""<h2>At play</h2>
+<p>The agents of seed $seed, right after a task's own training and at the end of all.</p>
+<div class="films">
+$films
+</div>""")
+
+
+def game_rows(group: Sequence[Lives]) -> list[tuple[str, ...]]:
+    """One row an arm, as in `HEADINGS`."""
+    return [_row(lives, name) for lives, name in zip(group, arm_names(group), strict=True)]
+
+
+def arm_names(group: Sequence[Lives]) -> list[str]:
+    """What to call each arm; with its learning rate where two differ in nothing else."""
+    names = [lives.name for lives in group]
+    return [
+        name if names.count(name) == 1 else f"{name}, rate {lives.experiment.lr:g}"
+        for name, lives in zip(names, group, strict=True)
+    ]
+
+
+def _row(lives: Lives, name: str) -> tuple[str, ...]:
+    own, last = lives.first()
+    return (
+        name,
+        str(len(lives.runs)),
+        f"{lives.experiment.lr:.3g}",
+        *map(_told, (lives.learned(), lives.at_end(), own, last)),
+        _told(lives.hits()) + " %",
+        f"{sum(run.speed for run in lives.runs) / len(lives.runs):,.0f}",
+    )
+
+
+def _told(value: Interval) -> str:
+    return f"{value.mean:.1f}" if value.half is None else f"{value.mean:.1f} ± {value.half:.1f}"
+
+
+def game_title(group: Sequence[Lives]) -> str:
+    """The sequence, and what was observed."""
+    experiment = group[0].experiment
+    tasks = group[0].runs[0].tasks
+    seen = (
+        ""
+        if experiment.pixels is None
+        else f", {experiment.stack} pictures of {experiment.pixels} × {experiment.pixels}"
+    )
+    return f"{experiment.sequence}: {tasks} tasks of {experiment.frames:,} frames{seen}"
+
+
+def game_caption(group: Sequence[Lives]) -> str:
+    """What a reader must know to read the table."""
+    trials = group[0].experiment.trials
+    return (
+        f"Scores are sums of rewards: means over tasks and episodes, {trials.episodes} of each task in each trial, cut "
+        f"off after {trials.limit:,} frames.\n"
+        f"Learned: each task at the end of its own training (the last {OWN} trials in it). At the end: of all ({LAST} "
+        "trials).\nHits: the share of rewards that were a gain. ± is half of a 95 % interval over seeds."
+    )
+
+
+def gaps(group: Sequence[Lives]) -> list[str]:
+    """The last arm against each other one, at the end, over the seeds that both have."""
+    *others, ours = zip(group, arm_names(group), strict=True)
+    told = []
+    for other, name in others:
+        found = gap(ours[0], other)
+        if found is not None:
+            told.append(f"{ours[1]} less {name} at the end: {found.mean:+.1f} ± {found.half:.1f}")
+    return told
+
+
+def game_table(groups: Sequence[Sequence[Lives]]) -> str:
+    """The tables for a terminal."""
+    return "\n\n".join(_one_table(group) for group in groups)
+
+
+def _one_table(group: Sequence[Lives]) -> str:
+    lines = [HEADINGS, *game_rows(group)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    rule = "─" * max(map(len, text))
+    return "\n".join([game_title(group), text[0], rule, *text[1:], rule, *gaps(group), game_caption(group)])
+
+
+def game_section(group: Sequence[Lives]) -> str:
+    """A part of the page."""
+    return SECTION.substitute(
+        title=escape(game_title(group)),
+        caption=escape(game_caption(group)).replace("\n", "<br>"),
+        headings="".join(f"<th>{heading}</th>" for heading in HEADINGS),
+        rows="\n".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in game_rows(group)
+        ),
+        gaps="<br>".join(map(escape, gaps(group))),
+        figures="\n".join(f"<figure>{figure}</figure>" for figure in every_game(group, arm_names(group))),
+        films=_films(group),
+        settings=escape("\n".join(_settings(lives) for lives in group)),
+    )
+
+
+def _settings(lives: Lives) -> str:
+    config = {key: value for key, value in lives.experiment.config().items() if key != "seed"} | {"seeds": lives.seeds}
+    return json.dumps(config | {"versions": lives.runs[0].versions}, ensure_ascii=False)
+
+
+def _films(group: Sequence[Lives]) -> str:
+    """Films of each arm's first seed; nothing where the networks are not beside the records."""
+    shown = [
+        _film(lives.runs[0], name, task, after)
+        for lives, name in zip(group, arm_names(group), strict=True)
+        for task in range(lives.runs[0].tasks)
+        for after in dict.fromkeys((task + 1, lives.runs[0].tasks))
+        if lives.runs[0].has_networks
+    ]
+    return FILMS.substitute(seed=group[0].seeds[0], films="\n".join(shown)) if shown else ""
+
+
+def _film(life: Life, name: str, task: int, after: int) -> str:
+    from everlearn.rl import film  # noqa: PLC0415
+
+    agent = life.experiment.agent_after(life.folder, after)
+    env = life.experiment.environment().make(task, render_mode="rgb_array")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "film.gif"
+        film(agent, env, path)
+        picture = b64encode(path.read_bytes()).decode()
+    told = escape(f"{name}: task {task + 1} after task {after}")
+    image = f'<img src="data:image/gif;base64,{picture}" alt="{told}">'
+    return f"<figure>{image}<figcaption>{told}</figcaption></figure>"

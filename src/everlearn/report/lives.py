@@ -1,0 +1,179 @@
+"""Records of games read back: lives, grouped into arms that differ only in their seeds."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from everlearn.record import Record
+from everlearn.report.results import Interval, by_seed, interval, records
+from everlearn.report.welch import Difference, paired_difference
+from everlearn.types import InputError
+
+if TYPE_CHECKING:
+    from everlearn.rl import GameExperiment
+
+LAST = 4
+"""Trials that are averaged where the end is meant: one of a few episodes says little."""
+OWN = 2
+"""Trials that are averaged where the end of a task's own training is meant."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """One recorded life, whole."""
+
+    folder: Path
+    experiment: "GameExperiment"
+    versions: dict[str, str]
+    trials: list[dict[str, Any]]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """All settings."""
+        return self.experiment.config()
+
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """(trials,) how many frames had been lived at each."""
+        return np.array([trial["frame"] for trial in self.trials])
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """(trials, tasks) the mean score of an episode."""
+        return np.array([[np.mean(task) for task in trial["scores"]] for trial in self.trials])
+
+    @cached_property
+    def hits(self) -> np.ndarray:
+        """(trials, tasks) the share of frames with a reward that was a gain: of Catcher, of fruits that were caught."""
+        gained, lost = (np.array([trial[name] for trial in self.trials], float) for name in ("gained", "lost"))
+        return gained / np.maximum(gained + lost, 1)
+
+    @property
+    def tasks(self) -> int:
+        """How many there are."""
+        return self.scores.shape[1]
+
+    def learned(self, values: np.ndarray) -> np.ndarray:
+        """(tasks,) of `scores` or `hits`: each task at the end of its own training."""
+        ends = (np.arange(self.tasks) + 1) * self.experiment.frames
+        upto = np.searchsorted(self.frames, ends, side="right")
+        return np.array([values[max(0, last - OWN) : last, task].mean() for task, last in enumerate(upto)])
+
+    def at_end(self, values: np.ndarray) -> np.ndarray:
+        """(tasks,) of `scores` or `hits`: each task at the end of all."""
+        return values[-LAST:].mean(0)
+
+    @property
+    def has_networks(self) -> bool:
+        """Whether the agent as it was after each task is beside the record."""
+        return len(list(self.folder.glob("after-*"))) == self.tasks
+
+    @property
+    def speed(self) -> float:
+        """Frames lived a second; trials are not counted."""
+        return float(self.frames[-1] / sum(trial["living"] for trial in self.trials))
+
+
+@dataclass(frozen=True)
+class Lives:
+    """The lives of one setting, which differ in their seeds."""
+
+    runs: list[Life]
+
+    @property
+    def experiment(self) -> "GameExperiment":
+        """The settings; the seed is the first one's."""
+        return self.runs[0].experiment
+
+    @property
+    def name(self) -> str:
+        """The arm's."""
+        return self.experiment.arm
+
+    @property
+    def seeds(self) -> list[int]:
+        """In order."""
+        return [run.experiment.seed for run in self.runs]
+
+    def learned(self) -> Interval:
+        """The mean over tasks of the score at the end of each one's own training."""
+        return interval([float(run.learned(run.scores).mean()) for run in self.runs])
+
+    def at_end(self) -> Interval:
+        """The mean score over tasks at the end."""
+        return interval([float(run.at_end(run.scores).mean()) for run in self.runs])
+
+    def first(self) -> tuple[Interval, Interval]:
+        """The first task's score at the end of its own training, and at the end of all."""
+        ends = [(run.learned(run.scores)[0], run.at_end(run.scores)[0]) for run in self.runs]
+        own, last = zip(*ends, strict=True)
+        return interval([*map(float, own)]), interval([*map(float, last)])
+
+    def hits(self) -> Interval:
+        """The mean share of hits over tasks at the end, in percent."""
+        return interval([100 * float(run.at_end(run.hits).mean()) for run in self.runs])
+
+    def curves(self) -> tuple[np.ndarray, np.ndarray]:
+        """Frames (trials,) and scores (runs, trials, tasks)."""
+        return self.runs[0].frames, np.stack([run.scores for run in self.runs])
+
+
+def read_lives(places: Iterable[Path]) -> list[list[Lives]]:
+    """The lives recorded at or below some folders that went to their end; one list for each comparison.
+
+    What may be compared has all settings in common but method, memory's rule and learning rate.
+
+    Raises:
+        InputError: there is no folder, a record is damaged, or two lives of one setting have the same seed.
+    """
+    arms: dict[str, list[Life]] = {}
+    for path in records(places):
+        life = _read(path)
+        if life is not None:
+            arms.setdefault(_key(life, ("seed",)), []).append(life)
+    groups: dict[str, list[Lives]] = {}
+    for runs in arms.values():
+        lives = Lives(by_seed(runs))
+        groups.setdefault(_key(lives.runs[0], ("seed", "method", "keep", "lr")), []).append(lives)
+    return [sorted(group, key=_order) for group in groups.values()]
+
+
+def _order(lives: Lives) -> tuple[int, float]:
+    from everlearn.rl.arms import ARMS  # noqa: PLC0415
+
+    names = [*ARMS]
+    return (names.index(lives.name) if lives.name in names else len(names)), lives.experiment.lr
+
+
+def _key(life: Life, aside: Sequence[str]) -> str:
+    return json.dumps({name: value for name, value in life.config.items() if name not in aside}, sort_keys=True)
+
+
+def _read(path: Path) -> Life | None:
+    """A whole life from its record; None where it is not."""
+    lines = list(Record(path.parent).lines())
+    if not lines or "sequence" not in lines[0].get("config", {}) or lines[-1]["event"] != "finished":
+        return None
+    from everlearn.rl import experiment_of  # noqa: PLC0415
+
+    trials = [line for line in lines if line["event"] == "trial"]
+    try:
+        life = Life(path.parent, experiment_of(path.parent), lines[0]["versions"], trials)
+        _ = life.frames, life.hits, trials and life.speed, life.scores
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is damaged, or no record of everlearn's: {type(error).__name__} {error}") from error
+    return life if trials else None
+
+
+def gap(one: Lives, other: Lives) -> Difference | None:
+    """The paired difference of the mean score at the end over the seeds that both have; None below two of them."""
+    pairs = [(a, b) for a in one.runs for b in other.runs if a.experiment.seed == b.experiment.seed]
+    if len(pairs) < 2:
+        return None
+    ours, theirs = ([float(run.at_end(run.scores).mean()) for run in side] for side in zip(*pairs, strict=True))
+    return paired_difference(ours, theirs, confidence=0.95)
