@@ -172,6 +172,19 @@ def test_predict_puts_every_mode_back_and_keeps_no_gradients(make_learner):
     assert torch.equal(model[2].running_mean, statistics)
 
 
+def test_to_predict_does_not_call_train_which_may_change_the_model():
+    class Merging(nn.Linear):
+        def train(self, mode=True):
+            raise AssertionError(f"was told to train: {mode}")
+
+    model = nn.Sequential(Merging(2, 2), nn.Dropout())
+    learner = el.Learner(model, torch.optim.SGD(model.parameters(), 0.1), el.cross_entropy, method=el.Online())
+    x = torch.ones(1, 2)
+    assert torch.equal(learner.predict({"x": x}), model[0](x))
+    assert model[0].training
+    assert model[1].training
+
+
 def test_dropout_is_off_in_predict(make_learner):
     learner = make_learner(el.Online(), model=nn.Sequential(nn.Linear(3, 50), nn.Dropout(0.5), nn.Linear(50, 2)))
     x = torch.randn(4, 3)

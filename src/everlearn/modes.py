@@ -8,11 +8,15 @@ from torch import nn
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Generator[None]:
-    """Within, dropout is off and BatchNorm uses its running statistics; after, all modules' modes are as before."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
+    """Within, dropout is off and BatchNorm uses its running statistics; after, all modules' modes are as before.
+
+    Modules are not told: one whose `train` does more, such as to merge an adapter into its weights, is as it was.
+    """
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
     try:
         yield
     finally:
-        for module, training in modes.items():
-            module.training = training
+        for module in training:
+            module.training = True
