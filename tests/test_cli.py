@@ -43,13 +43,23 @@ def test_paper_alone_lists_the_tables_and_what_is_recorded(tmp_path, capsys):
     assert main(["paper", "--seeds", "1", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert f"recorded in {tmp_path}, seeds 0 to 0" in shown
-    assert "1      Rotations and Permutations, memory of 5120     0 of 12 runs" in shown
+    assert "1 Rotations and Permutations, memory of 5120 0 of 12 runs" in " ".join(shown.split())
+    assert "odds tasks that ask for opposite actions, with a memory of 5,000 0 of 20 runs" in " ".join(shown.split())
     online = paper("rotations", "online", 200)
     record = Record(tmp_path / online.folder())
     record.start(online.config(), "compiled")
     record.append({"event": "finished"})
     assert main(["paper", "--seeds", "1", "--out", str(tmp_path)]) == 0
-    assert "5      forward transfer on Rotations                  1 of 5 runs" in capsys.readouterr().out
+    assert "5 forward transfer on Rotations 1 of 5 runs" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_figure_runs_and_shows_its_arms(tmp_path, capsys):
+    size = ["--sequences", "catcher-dodge", "--arms", "dqn", "dqn-mer", "--frames", "40", "--seeds", "2"]
+    assert main(["paper", "--figure", "odds", *size, "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "catcher-dodge: 2 tasks of 40 frames" in shown
+    assert "dqn-mer less dqn at the end: " in shown
+    assert "dqn-mer: task 1 after task 2" in (tmp_path / "report.html").read_text()
 
 
 def test_table_4_shows_measured_and_published(tmp_path, capsys):
@@ -116,7 +126,14 @@ def test_data(capsys):
         (["run", "rotations", "mer", "--lr", "nan"], "lr must be above 0"),
         (["run", "rotations", "mer", "--hidden", "0"], "widths"),
         (["run", "rotations", "mer", "--workers", "0"], "workers must be at least 1"),
-        (["paper", "--memory", "300"], "--memory, --methods and --examples need a --stream or a --table"),
+        (["paper", "--memory", "300"], "without a --stream or a --table there are no --memory"),
+        (["paper", "--arms", "dqn"], "without a --figure there are no --arms"),
+        (
+            ["paper", "--figure", "odds", "--table", "1", "--memory", "9"],
+            "with a --figure there are no --table, --memory",
+        ),
+        (["paper", "--figure", "odds", "--arms", "sarsa"], "figure odds has no arm sarsa; it has: dqn, dqn-reservoir"),
+        (["paper", "--figure", "states", "--sequences", "pong"], "figure states has no sequence pong; it has: catcher"),
         (
             ["paper", "--stream", "rotations", "--memory", "300"],
             "the paper has no rotations with a memory of 300; it has: rotations at 5120",

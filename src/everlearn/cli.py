@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from everlearn.experiment import Experiment
-from everlearn.launch import launch
+from everlearn.launch import Launched, launch
 from everlearn.presets import CHOSEN, METHODS, STREAMS, TABLES, paper, sizes, table
 from everlearn.ranges import at_least
 from everlearn.report import alignment_table, game_table, read_lives, read_results, text_table, write_page
@@ -65,21 +66,30 @@ class Run:
         first = Experiment(
             self.stream, self.method, self.memory, self.lr, self.hidden, self.evaluation, seed=self.stream.seed
         )
+        _get_data([first])
         return _launch([replace(first, seed=first.seed + i) for i in range(self.seeds)], self.out, self.workers)
 
 
 @dataclass(frozen=True)
 class Paper:
-    """The MER paper's tables: list them, or run one, or any methods side by side, with its own settings."""
+    """The MER paper's tables, and experiments with games: list them, or run one; or any methods side by side."""
 
     table: int | None = None
     """A table of the paper: all its runs, or those of --stream, --memory and --methods."""
+    figure: Literal["states", "printed", "pixels", "convolutions", "odds"] | None = None
+    """An experiment with games: all its runs, or those of --sequences and --arms."""
     stream: Literal["rotations", "permutations", "many-permutations", "omniglot"] | None = None
     """The stream; without this and --table, the tables are listed and what is recorded of each."""
     memory: int | None = None
     """Rows that the memory holds at most: 5120, 500 or 200, as in the paper; without --table, the fewest."""
     methods: tuple[str, ...] | None = None
     """Such as mer, er and online, which they are without --table where the paper has them; everlearn list names all."""
+    sequences: tuple[str, ...] | None = None
+    """Of a figure, such as catcher-dodge."""
+    arms: tuple[str, ...] | None = None
+    """Of a figure, such as dqn and dqn-mer."""
+    frames: int | None = None
+    """Of each task of a figure; by default as many as it has."""
     seeds: int = 3
     """How many seeds, from --first-seed on."""
     first_seed: int = 0
@@ -93,27 +103,55 @@ class Paper:
 
     def __call__(self) -> int:
         at_least(1, seeds=self.seeds)
+        if self.figure is not None:
+            self._refuse("with a --figure there are no", "table", "stream", "memory", "methods", "examples")
+            return _launch(self._lives(self.figure), self.out, self.workers, report=self.out / "report.html")
+        self._refuse("without a --figure there are no", "sequences", "arms", "frames")
         if self.table is None and self.stream is None:
-            if any(one is not None for one in (self.memory, self.methods, self.examples)):
-                raise InputError("--memory, --methods and --examples need a --stream or a --table")
+            self._refuse("without a --stream or a --table there are no", "memory", "methods", "examples")
             return self._list()
-        return _launch(self.experiments(), self.out, self.workers, report=self.out / "report.html")
+        experiments = self.experiments()
+        _get_data(experiments)
+        return _launch(experiments, self.out, self.workers, report=self.out / "report.html")
+
+    def _refuse(self, why: str, *names: str) -> None:
+        given = [f"--{name}" for name in names if getattr(self, name) is not None]
+        if given:
+            raise InputError(f"{why} {', '.join(given)}")
 
     def _list(self) -> int:
-        """Tell what tables there are, and how much of each is recorded."""
+        """Tell what tables and figures there are, and how much of each is recorded."""
         runs = f"seeds {self.first_seed} to {self.first_seed + self.seeds - 1}"
-        print(f"{'table':<7}{'what it compares':<47}recorded in {self.out}, {runs}")
+        print(f"{'table':<14}{'what it compares':<62}recorded in {self.out}, {runs}")
         for number, about in TABLES.items():
-            wanted = replace(self, table=number).experiments()
-            done = sum(one.is_finished(self.out / one.folder()) for one in wanted)
-            print(f"{number:<7}{about.about:<47}{done} of {len(wanted)} runs")
+            self._tell(str(number), about.about, replace(self, table=number).experiments())
+        if find_spec("gymnasium") is None:
+            print("\nFor the figures, of games: pip install 'everlearn[rl]'")
+        else:
+            from everlearn.rl.comparisons import COMPARISONS  # noqa: PLC0415
+
+            print("figure")
+            for name, about in COMPARISONS.items():
+                self._tell(name, about.about, self._lives(name))
         print("\nTo run what is missing of one: everlearn paper --table 2 --seeds 5")
         return 0
 
+    def _tell(self, name: str, about: str, wanted: Sequence[Launched]) -> None:
+        done = sum(one.is_finished(self.out / one.folder()) for one in wanted)
+        print(f"{name:<14}{about:<62}{done} of {len(wanted)} runs")
+
+    def _seeds(self) -> range:
+        return range(self.first_seed, self.first_seed + self.seeds)
+
     def experiments(self) -> list[Experiment]:
-        """The runs, seed by seed."""
-        seeds = range(self.first_seed, self.first_seed + self.seeds)
-        return [one for seed in seeds for one in self._of_seed(seed)]
+        """The runs of a table or a stream, seed by seed."""
+        return [one for seed in self._seeds() for one in self._of_seed(seed)]
+
+    def _lives(self, figure: str) -> list[Launched]:
+        from everlearn.rl.comparisons import comparison  # noqa: PLC0415
+
+        own = self.sequences, self.arms
+        return [one for seed in self._seeds() for one in comparison(figure, *own, frames=self.frames, seed=seed)]
 
     def _of_seed(self, seed: int) -> list[Experiment]:
         if self.table is None:
@@ -141,12 +179,7 @@ class Report:
     """The page."""
 
     def __call__(self) -> int:
-        results, games = read_results(self.runs), read_lives(self.runs)
-        if not (results or games):
-            raise InputError(f"no finished run at or below {', '.join(map(str, self.runs))}")
-        write_page(results, self.out, games)
-        tables = text_table(results), alignment_table(results), game_table(games)
-        print("\n\n".join(filter(None, tables)))
+        _show(self.runs, self.out)
         print(f"\nreport: {self.out.resolve()}")
         return 0
 
@@ -271,10 +304,14 @@ Command = (
 )
 
 
-def _launch(experiments: Sequence[Experiment], out: Path, workers: int | None, report: Path | None = None) -> int:
-    """Run, then show what the runs gave."""
+def _get_data(experiments: Sequence[Experiment]) -> None:
+    """Before processes start that need it: once, and with its errors."""
     for data in dict.fromkeys(one.stream.data for one in experiments):
         load(data)
+
+
+def _launch(experiments: Sequence[Launched], out: Path, workers: int | None, report: Path | None = None) -> int:
+    """Run, then show what the runs gave."""
     outcome = launch(experiments, out, workers)
     for folder, error in outcome.failures.items():
         print(f"everlearn: {folder.name}: {_told(error)}", file=sys.stderr)
@@ -283,16 +320,21 @@ def _launch(experiments: Sequence[Experiment], out: Path, workers: int | None, r
         return 130
     done = [out / one.folder() for one in experiments if out / one.folder() not in outcome.failures]
     if done:
-        results = read_results(done)
-        if report is not None:
-            write_page(results, report)
-        print(text_table(results))
-        if alignments := alignment_table(results):
-            print(f"\n{alignments}")
+        _show(done, report)
         print(f"\nrecords: {out.resolve()}")
         if report is not None:
             print(f"report: {report.resolve()}")
     return 1 if outcome.failures else 0
+
+
+def _show(places: Sequence[Path], page: Path | None) -> None:
+    """Print the tables of what is recorded at or below some folders, and write the page where there is to be one."""
+    results, games = read_results(places), read_lives(places)
+    if not (results or games):
+        raise InputError(f"no finished run at or below {', '.join(map(str, places))}")
+    if page is not None:
+        write_page(results, page, games)
+    print("\n\n".join(filter(None, (text_table(results), alignment_table(results), game_table(games)))))
 
 
 def _told(error: Exception) -> str:

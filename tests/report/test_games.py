@@ -49,6 +49,12 @@ def test_what_was_learned_and_what_is_left(tmp_path):
     assert run.speed == 20
 
 
+def test_a_task_without_a_trial_in_its_training_counts_by_the_next_one(tmp_path):
+    write(tmp_path, replace(lived("dqn"), frames=5))
+    ((lives,),) = read_lives([tmp_path])
+    assert lives.runs[0].learned(lives.runs[0].scores).tolist() == [0, 9]
+
+
 def test_arms_are_compared_over_equal_seeds(tmp_path):
     for seed, more in enumerate([0.0, 1.0, 5.0]):
         write(tmp_path, lived("dqn-mer", seed=seed), more)

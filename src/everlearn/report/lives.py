@@ -59,10 +59,14 @@ class Life:
         return self.scores.shape[1]
 
     def learned(self, values: np.ndarray) -> np.ndarray:
-        """(tasks,) of `scores` or `hits`: each task at the end of its own training."""
-        ends = (np.arange(self.tasks) + 1) * self.experiment.frames
-        upto = np.searchsorted(self.frames, ends, side="right")
-        return np.array([values[max(0, last - OWN) : last, task].mean() for task, last in enumerate(upto)])
+        """(tasks,) of `scores` or `hits`: each task at the end of its own training, or in the first trial after it."""
+        length = self.experiment.frames
+        found = []
+        for task in range(self.tasks):
+            before = self.frames <= (task + 1) * length
+            own = np.flatnonzero(before & (self.frames > task * length))[-OWN:]
+            found.append(values[own if len(own) else [before.sum()], task].mean())
+        return np.array(found)
 
     def at_end(self, values: np.ndarray) -> np.ndarray:
         """(tasks,) of `scores` or `hits`: each task at the end of all."""

@@ -1,0 +1,101 @@
+"""The experiments with games: which arms are compared, on which tasks."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from everlearn.rl.arms import ARMS
+from everlearn.rl.experiment import GameExperiment
+from everlearn.rl.sequences import FRAMES
+from everlearn.types import InputError
+
+STEPS: dict[str, dict[str, float]] = {
+    "catcher": {"dqn": 0.2, "dqn-reservoir": 0.2, "sequential": 0.5, "dqn-mer": 0.5},
+    "flappy-bird": {"dqn": 0.1, "dqn-reservoir": 0.1, "sequential": 0.2, "dqn-mer": 0.2},
+}
+"""How far a frame moves the weights (`arms.Arm.lr`). From a first look at one seed; `experiments/games_search.py`
+searches them."""
+
+PRINTED = 1e-4
+"""The learning rate that Riemer et al. 2019 print for all arms (appendix N.3)."""
+
+SMALL = 5_000
+"""Transitions held where tasks are at odds: a fifth of a task of theirs, so that the last ones hold nothing of it."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Arms on sequences of tasks."""
+
+    about: str
+    sequences: dict[str, int]
+    """Each with the frames of a task."""
+    arms: tuple[str, ...] = tuple(ARMS)
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Of `GameExperiment`, where they are not its defaults."""
+
+
+_BOTH = {"catcher": FRAMES, "flappy-bird": FRAMES}
+
+COMPARISONS = {
+    "states": Comparison("the paper's six tasks, from numbers", _BOTH),
+    "printed": Comparison("the same at the learning rate that the paper prints", _BOTH, settings={"lr": PRINTED}),
+    "pixels": Comparison("the same, from two pictures of 32 × 32", _BOTH, settings={"pixels": 32, "stack": 2}),
+    "convolutions": Comparison(
+        "the same by the convolutional network, from 84 × 84",
+        {"catcher": FRAMES},
+        settings={"pixels": 84, "stack": 2, "hidden": ()},
+    ),
+    "odds": Comparison(
+        "tasks that ask for opposite actions, with a memory of 5,000",
+        {
+            "catcher-mirrored": 2 * FRAMES,
+            "catcher-mirrored-untold": 2 * FRAMES,
+            "catcher-mirrored-again": FRAMES,
+            "catcher-dodge": 2 * FRAMES,
+            "flappy-bird-turned": 3 * FRAMES,
+        },
+        settings={"memory": SMALL},
+    ),
+}
+
+
+def comparison(
+    name: str,
+    sequences: tuple[str, ...] | None = None,
+    arms: tuple[str, ...] | None = None,
+    *,
+    frames: int | None = None,
+    seed: int = 0,
+) -> list[GameExperiment]:
+    """The lives of one seed.
+
+    Args:
+        name: one of `COMPARISONS`.
+        sequences: some of its sequences; by default all.
+        arms: some of its arms; by default all.
+        frames: of each task, for a try; by default the comparison's.
+        seed: of the lives.
+
+    Raises:
+        InputError: there is no such comparison, sequence or arm.
+
+    >>> [one.label for one in comparison("odds", ("catcher-dodge",), ("dqn", "dqn-mer"))]
+    ['dqn seed 0', 'dqn-mer seed 0']
+    """
+    if name not in COMPARISONS:
+        raise InputError(f"there is no figure {name}; there are: {', '.join(COMPARISONS)}")
+    own = COMPARISONS[name]
+    sequences = tuple(own.sequences) if sequences is None else sequences
+    arms = own.arms if arms is None else arms
+    for kind, wanted, have in (("sequence", sequences, own.sequences), ("arm", arms, own.arms)):
+        for one in wanted:
+            if one not in have:
+                raise InputError(f"figure {name} has no {kind} {one}; it has: {', '.join(have)}")
+    lives = [_life(own, sequence, arm, seed) for sequence in sequences for arm in arms]
+    return lives if frames is None else [replace(life, frames=frames) for life in lives]
+
+
+def _life(own: Comparison, sequence: str, arm: str, seed: int) -> GameExperiment:
+    steps = next(steps for game, steps in STEPS.items() if sequence.startswith(game))
+    settings: dict[str, Any] = {"lr": ARMS[arm].lr(steps[arm]), "frames": own.sequences[sequence], **own.settings}
+    return GameExperiment(sequence, ARMS[arm].method, keep=ARMS[arm].keep, seed=seed, **settings)
