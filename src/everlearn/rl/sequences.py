@@ -60,10 +60,12 @@ SEQUENCES: dict[str, tuple[str | Make, Schedule]] = {
     "catcher-mirrored-again": ("everlearn/Catcher-v0", turns("mirrored", [False, True] * 2)),
     "catcher-dodge": ("everlearn/Catcher-v0", turns("dodge", [False, True])),
     "flappy-bird-turned": ("everlearn/FlappyBird-v0", turns("upside_down", [False, True])),
+    "cart-pole": (cart_pole, [(0, {})]),
     "cart-pole-length": (cart_pole, steps("length", [0.5, 1.0, 2.0, 0.25])),
     "cart-pole-gravity": (cart_pole, steps("gravity", [9.8, 20.0, 3.7, 1.6])),
 }
-"""An environment and its schedule: the MER paper's two (section 5), five whose tasks are at odds, two of CartPole."""
+"""An environment and its schedule: the MER paper's two (section 5), five whose tasks are at odds;
+CartPole, which stays, and two in which it changes."""
 
 
 def sequence(name: str) -> Changing:

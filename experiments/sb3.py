@@ -1,0 +1,120 @@
+"""Stable-Baselines3's DQN on the same sequences and as many frames, for `docs/results/games.md`.
+
+The paper's six tasks, from numbers; one gradient step a frame on 16 old transitions. What can be the same is: two
+layers of 64 units, 50,000 transitions, rewards cut to ±1, a discount of .99, epsilon from 1 to .05 in 10,000 frames,
+a target network 500 frames old at most, and the trials. Its optimizer stays Adam, at its own default rate and at two
+higher ones.
+
+    python experiments/sb3.py run      runs what is missing, into experiments/sb3.jsonl
+    python experiments/sb3.py          prints the table
+"""
+
+import json
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from statistics import fmean
+from time import perf_counter
+
+import torch
+from gymnasium.wrappers import ClipReward
+from stable_baselines3 import DQN
+from stable_baselines3.common.callbacks import BaseCallback
+
+from everlearn.launch import cores
+from everlearn.report.lives import LAST
+from everlearn.report.results import interval
+from everlearn.rl import Trials, sequence
+from everlearn.rl.play import try_all
+from everlearn.rl.sequences import FRAMES
+
+RECORD = Path(__file__).parent / "sb3.jsonl"
+GAMES, RATES, SEEDS = ("catcher", "flappy-bird"), (1e-4, 3e-4, 1e-3), range(3)
+
+
+class Tried(BaseCallback):
+    """Trials every so many frames, as ours have them."""
+
+    def __init__(self, game: str) -> None:
+        super().__init__()
+        self.env, self.trials, self.found, self.trying = sequence(game), Trials(), [], 0.0
+
+    def values(self, observations):
+        """What each action is worth."""
+        with torch.no_grad():
+            return self.model.q_net(torch.as_tensor(observations))
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps % self.trials.every == 0:
+            begun = perf_counter()
+            scores, gained, lost = try_all(self, self.env, self.trials)
+            self.found.append({"frame": self.num_timesteps, "scores": scores, "gained": gained, "lost": lost})
+            self.trying += perf_counter() - begun
+        return True
+
+
+def lived(game: str, lr: float, seed: int) -> dict:
+    """One life, as a line of the record."""
+    torch.set_num_threads(1)
+    env = sequence(game)
+    frames, tried = FRAMES * env.tasks, Tried(game)
+    agent = DQN(
+        "MlpPolicy",
+        ClipReward(env, -1, 1),
+        learning_rate=lr,
+        buffer_size=50_000,
+        learning_starts=1,
+        batch_size=16,
+        train_freq=1,
+        target_update_interval=500,
+        exploration_fraction=10_000 / frames,
+        exploration_final_eps=0.05,
+        gamma=0.99,
+        policy_kwargs={"net_arch": [64, 64]},
+        seed=seed,
+        device="cpu",
+    )
+    begun = perf_counter()
+    agent.learn(frames, callback=tried)
+    seconds = perf_counter() - begun - tried.trying
+    return {"game": game, "lr": lr, "seed": seed, "seconds": seconds, "trials": tried.found}
+
+
+def recorded() -> list[dict]:
+    """The lines there are."""
+    return [json.loads(line) for line in RECORD.read_text().splitlines()] if RECORD.exists() else []
+
+
+def run_missing(workers: int) -> None:
+    """All lives that have no line yet, seed by seed."""
+    done = {(line["game"], line["lr"], line["seed"]) for line in recorded()}
+    wanted = [(game, lr, seed) for seed in SEEDS for game in GAMES for lr in RATES]
+    with ProcessPoolExecutor(workers) as pool, RECORD.open("a") as file:
+        for future in as_completed([pool.submit(lived, *one) for one in wanted if one not in done]):
+            file.write(json.dumps(future.result()) + "\n")
+            file.flush()
+
+
+def at_end(line: dict) -> float:
+    """The mean score over tasks and episodes in the last trials."""
+    return fmean(score for trial in line["trials"][-LAST:] for task in trial["scores"] for score in task)
+
+
+def table() -> str:
+    """The mean score at the end, for each game and rate."""
+    lines = ["| game | rate | seeds | at the end | frames/s |", "|---|---|---|---|---|"]
+    for game in GAMES:
+        for lr in RATES:
+            own = [line for line in recorded() if (line["game"], line["lr"]) == (game, lr)]
+            if own:
+                value = interval([at_end(line) for line in own])
+                half = "" if value.half is None else f" ± {value.half:.1f}"
+                speed = fmean(line["trials"][-1]["frame"] / line["seconds"] for line in own)
+                lines.append(f"| {game} | {lr:g} | {len(own)} | {value.mean:.1f}{half} | {speed:,.0f} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["run"]:
+        run_missing(int(sys.argv[2]) if len(sys.argv) > 2 else cores())
+    print(table())
