@@ -223,6 +223,48 @@ DOT_PRODUCTS = {
 }
 """Table 4: the mean dot product of a new example's gradient with those of five old ones."""
 
+GAME_CURVES: dict[tuple[str, str], tuple[tuple[int, ...], tuple[tuple[float, ...], ...]]] = {
+    ("catcher", "dqn"): (
+        (25_000, 50_000, 75_000, 100_000, 125_000, 132_000),
+        (
+            (131, 95, 103, 62, 18, 9),
+            (63, 127, 125, 87, 27, 16),
+            (41, 86, 119, 101, 45, 34),
+            (29, 63, 89, 85, 43, 37),
+            (21, 49, 70, 67, 33, 32),
+            (16, 39, 57, 55, 26, 25),
+        ),
+    ),
+    ("catcher", "dqn-mer"): (
+        (25_000, 50_000, 75_000, 100_000, 125_000, 132_000),
+        (
+            (174, 208, 208, 184, 183, 207),
+            (85, 252, 222, 211, 217, 228),
+            (64, 181, 229, 210, 202, 199),
+            (41, 135, 175, 169, 156, 153),
+            (34, 106, 139, 134, 125, 123),
+            (27, 85, 114, 110, 103, 101),
+        ),
+    ),
+    ("flappy-bird", "dqn"): (
+        (50_000, 75_000, 100_000, 125_000, 140_000),
+        ((5, 10, 19, 11, 6), (4, 9, 16, 9, 5), (2, 7, 12, 7, 3), (0, 4, 8, 4, 1), (0, 3, 6, 3, 1)),
+    ),
+    ("flappy-bird", "dqn-mer"): (
+        (50_000, 75_000, 100_000, 125_000, 140_000),
+        (
+            (18, 37, 55, 50, 45),
+            (12, 26, 41, 39, 34),
+            (8, 19, 30, 29, 24),
+            (4, 13, 21, 21, 17),
+            (4, 10, 17, 16, 14),
+            (2, 8, 13, 13, 10),
+        ),
+    ),
+}
+"""The figures of section 5 and appendix N.4, read off: frames, and the mean score of each task at them, to ±5
+(Catcher) and ±1.5 (Flappy Bird). DQN's last task of Flappy Bird could not be read."""
+
 _UNSIZED = ("online", "independent", "task-input", "ewc")
 
 

@@ -26,14 +26,14 @@ def lived(arm, **others):
     )
 
 
-def write(folder, experiment, more=0.0):
+def write(folder, experiment, more=0.0, scale=1):
     """A record of a life whose episodes lie one above and one below the scores that it is to have."""
     record = Record(folder / experiment.folder())
     record.start(experiment.config(), "compiled")
     for frame, scores in SCORES.items():
         both = [[score + more - 1, score + more + 1] for score in scores]
         counts = {"gained": [3, 0], "lost": [1, 0], "living": 0.5, "trying": 9.0, "trained": []}
-        record.append({"event": "trial", "frame": frame, "task": 0, "scores": both, **counts})
+        record.append({"event": "trial", "frame": frame * scale, "task": 0, "scores": both, **counts})
     record.append({"event": "finished", "peak_rss_mb": 1})
 
 
@@ -96,6 +96,17 @@ def test_a_page_shows_scores_and_films(tmp_path):
     assert all(f"dqn: task {task} after task {after}</figcaption>" in page for task, after in ((1, 1), (1, 2), (2, 2)))
     assert page.count('src="data:image/gif;base64,R0lG') == 3
     assert 'src="http' not in page
+
+
+def test_the_papers_curves_are_dotted_on_its_own_tasks(tmp_path):
+    for experiment in (lived("dqn"), replace(lived("dqn"), sequence="catcher", frames=25_000)):
+        write(tmp_path / experiment.sequence, experiment, scale=1000)
+        (group,) = read_lives([tmp_path / experiment.sequence])
+        frames, scores = group[0].published
+        write_page([], tmp_path / "page.html", [group])
+        page = (tmp_path / "page.html").read_text()
+        assert ("Dotted: the paper's own" in page) == (experiment.sequence == "catcher")
+    assert (frames[0], [task[0] for task in scores]) == (25_000, [131, 63, 41, 29, 21, 16])
 
 
 def test_reports_of_games_and_streams_leave_each_other_out(tmp_path):

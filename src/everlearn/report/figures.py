@@ -47,8 +47,12 @@ def every_task(result: Result, name: str) -> str:
 
 
 def every_game(group: Sequence[Lives], names: Sequence[str]) -> list[str]:
-    """For each arm the score of every task, mean over seeds, from first (blue) to last (red); thick in training."""
-    scores = np.concatenate([lives.curves()[1].mean(0).ravel() for lives in group])
+    """For each arm the score of every task, mean over seeds, from first (blue) to last (red); thick in training.
+
+    Where the paper has this arm on these tasks, its curves are dotted.
+    """
+    ours = [lives.curves()[1].mean(0).ravel() for lives in group]
+    scores = np.concatenate([*ours, *(np.ravel(task) for lives in group for task in lives.published[1])])
     margin = 0.05 * max(1.0, np.ptp(scores))
     limits = scores.min() - margin, scores.max() + margin
     return [_every_game(lives, name, limits) for lives, name in zip(group, names, strict=True)]
@@ -64,6 +68,9 @@ def _every_game(lives: Lives, name: str, limits: tuple[float, float]) -> str:
             axes.plot(frames, mean, color=colour, linewidth=1.1)
             own = (frames > task * length) & (frames <= (task + 1) * length)
             axes.plot(frames[own], mean[own], color=colour, linewidth=3.2, solid_capstyle="round")
+        at, theirs = lives.published
+        for task, scores in enumerate(theirs):
+            axes.plot(at, scores, color=_TASKS(task / max(1, tasks - 1)), linewidth=0.9, linestyle=":", alpha=0.7)
         axes.set_ylabel("score")
         axes.set_title(name, loc="left", fontsize=11)
         return svg(figure, f"Score of every task, {name}, {lives.experiment.folder()}")

@@ -26,7 +26,8 @@ $rows
 <p>$gaps</p>
 <h2>Every task</h2>
 <p>One line a task, from the first (blue) to the last (red), the mean over seeds; thick while the task is in training.
-A line that falls after its task has passed is forgetting; where the thick one falls too, it is more than that.</p>
+A line that falls after its task has passed is forgetting; where the thick one falls too, it is more than that.
+$dotted</p>
 <div class="figures">
 $figures
 </div>
@@ -128,6 +129,7 @@ def game_section(group: Sequence[Lives]) -> str:
             "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in game_rows(group)
         ),
         gaps="<br>".join(map(escape, gaps(group))),
+        dotted="Dotted: the paper's own, read off its figures." if any(lives.published[0] for lives in group) else "",
         figures="\n".join(f"<figure>{figure}</figure>" for figure in every_game(group, arm_names(group))),
         films=_films(group),
         settings=escape("\n".join(_settings(lives) for lives in group)),

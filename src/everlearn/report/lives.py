@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from everlearn.published import GAME_CURVES
 from everlearn.record import Record
 from everlearn.report.results import Interval, by_seed, interval, records
 from everlearn.report.welch import Difference, paired_difference
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 LAST = 4
 """Trials that are averaged where the end is meant: one of a few episodes says little."""
+FRAMES_IN_PAPER = 25_000
+"""Of each task."""
 OWN = 2
 """Trials that are averaged where the end of a task's own training is meant."""
 
@@ -121,6 +124,12 @@ class Lives:
     def hits(self) -> Interval:
         """The mean share of hits over tasks at the end, in percent."""
         return interval([100 * float(run.at_end(run.hits).mean()) for run in self.runs])
+
+    @property
+    def published(self) -> tuple[Sequence[int], Sequence[Sequence[float]]]:
+        """Frames, and the scores of each task that the paper shows at them; empty where it has none."""
+        of_paper = self.experiment.frames == FRAMES_IN_PAPER
+        return GAME_CURVES.get((self.experiment.sequence, self.name), ((), ())) if of_paper else ((), ())
 
     def curves(self) -> tuple[np.ndarray, np.ndarray]:
         """Frames (trials,) and scores (runs, trials, tasks)."""
