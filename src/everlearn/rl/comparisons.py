@@ -8,12 +8,18 @@ from everlearn.rl.experiment import GameExperiment
 from everlearn.rl.sequences import FRAMES
 from everlearn.types import InputError
 
-STEPS: dict[str, dict[str, float]] = {
-    "catcher": {"dqn": 0.2, "dqn-reservoir": 0.2, "sequential": 0.5, "dqn-mer": 0.5},
-    "flappy-bird": {"dqn": 0.1, "dqn-reservoir": 0.1, "sequential": 0.2, "dqn-mer": 0.2},
+STEPS: dict[str, dict[str, dict[str, float]]] = {
+    "numbers": {
+        "catcher": {"dqn": 0.2, "dqn-reservoir": 0.2, "sequential": 0.5, "dqn-mer": 0.5},
+        "flappy-bird": {"dqn": 0.1, "dqn-reservoir": 0.1, "sequential": 0.2, "dqn-mer": 0.2},
+    },
+    "pictures": {
+        "catcher": {"dqn": 0.1, "dqn-reservoir": 0.1, "sequential": 0.1, "dqn-mer": 0.1},
+        "flappy-bird": {"dqn": 0.1, "dqn-reservoir": 0.1, "sequential": 0.1, "dqn-mer": 0.1},
+    },
 }
-"""How far a frame moves the weights (`arms.Arm.lr`). From a first look at one seed; `experiments/games_search.py`
-searches them."""
+"""How far a frame moves the weights (`arms.Arm.lr`), by what is observed and by game. From a first look at one seed;
+`experiments/games_search.py` searches them."""
 
 PRINTED = 1e-4
 """The learning rate that Riemer et al. 2019 print for all arms (appendix N.3)."""
@@ -32,6 +38,11 @@ class Comparison:
     arms: tuple[str, ...] = tuple(ARMS)
     settings: dict[str, Any] = field(default_factory=dict)
     """Of `GameExperiment`, where they are not its defaults."""
+
+    def lr(self, sequence: str, arm: str) -> float:
+        """An arm's learning rate on a sequence of a game."""
+        games = STEPS["pictures" if "pixels" in self.settings else "numbers"]
+        return ARMS[arm].lr(next(steps[arm] for game, steps in games.items() if sequence.startswith(game)))
 
 
 _BOTH = {"catcher": FRAMES, "flappy-bird": FRAMES}
@@ -96,6 +107,5 @@ def comparison(
 
 
 def _life(own: Comparison, sequence: str, arm: str, seed: int) -> GameExperiment:
-    steps = next(steps for game, steps in STEPS.items() if sequence.startswith(game))
-    settings: dict[str, Any] = {"lr": ARMS[arm].lr(steps[arm]), "frames": own.sequences[sequence], **own.settings}
+    settings: dict[str, Any] = {"lr": own.lr(sequence, arm), "frames": own.sequences[sequence], **own.settings}
     return GameExperiment(sequence, ARMS[arm].method, keep=ARMS[arm].keep, seed=seed, **settings)
