@@ -147,25 +147,29 @@ def live(
 
 
 def try_all(agent: DQN, env: Changing, trials: Trials) -> tuple[list[list[float]], list[int], list[int]]:
-    """Let an agent play all tasks, learning nothing: for each the scores, the frames that paid and those that cost."""
-    tried = [_try(agent, env.many(task, trials.episodes), trials) for task in range(env.tasks)]
-    scores, gained, lost = zip(*tried, strict=True)
-    return list(scores), list(gained), list(lost)
+    """Let an agent play all tasks, learning nothing: for each the scores, the frames that paid and those that cost.
 
-
-def _try(agent: DQN, envs: Any, trials: Trials) -> tuple[list[float], int, int]:
-    seen, _ = envs.reset(seed=trials.seed)
-    scores, alive, gained, lost = np.zeros(trials.episodes), np.ones(trials.episodes, bool), 0, 0
+    All episodes of all tasks are played side by side, so that the agent is asked once a frame.
+    """
+    many = [env.many(task, trials.episodes) for task in range(env.tasks)]
+    seen = np.concatenate([envs.reset(seed=trials.seed)[0] for envs in many])
+    shape = (env.tasks, trials.episodes)
+    scores, alive = np.zeros(shape), np.ones(shape, bool)
+    gained, lost = np.zeros(env.tasks, int), np.zeros(env.tasks, int)
     for _ in range(trials.limit):
-        seen, rewards, terminated, truncated, _ = envs.step(agent.values(seen).argmax(1).cpu().numpy())
-        scores += rewards * alive
-        gained += int((rewards[alive] > 0).sum())
-        lost += int((rewards[alive] < 0).sum())
-        alive &= ~(terminated | truncated)
+        actions = agent.values(seen).argmax(1).cpu().numpy().reshape(shape)
+        frames = [envs.step(own) for envs, own in zip(many, actions, strict=True)]
+        observed, rewards, terminated, truncated, _ = zip(*frames, strict=True)
+        seen, rewards = np.concatenate(observed), np.stack(rewards) * alive
+        scores += rewards
+        gained += (rewards > 0).sum(1)
+        lost += (rewards < 0).sum(1)
+        alive &= ~(np.stack(terminated) | np.stack(truncated))
         if not alive.any():
             break
-    envs.close()
-    return scores.tolist(), gained, lost
+    for envs in many:
+        envs.close()
+    return scores.tolist(), gained.tolist(), lost.tolist()
 
 
 def _check_actions(agent: DQN, env: Changing) -> None:
