@@ -136,7 +136,8 @@ class Learner:
             InputError: the batch is ragged, empty, lacks a column or holds NaN or infinity: nothing is
                 learned from it. Or the loss refuses a row, such as a label out of range: methods
                 that step row by row have learned the rows before it.
-            Diverged: a loss became infinite or NaN: the weights are as before that step. Or a weight
+            Diverged: a loss became infinite or NaN: the weights are as before that step, or before all
+                steps of the meta-update that it would have been part of. Or a weight
                 did: go back to a checkpoint.
         """
         batch = as_batch(batch)

@@ -8,14 +8,14 @@ from everlearn.learner import call_on_x
 from everlearn.methods import Independent, TaskInput
 from everlearn.models import ByTask, ConvNet, TaskInputNet, mlp
 from everlearn.streams import Omniglot, Permutations, Rotations
-from everlearn.types import Batch, Forward, InputError, Method, column
+from everlearn.types import Batch, Forward, InputError, Method, column, task_column
 
 PIXELS, CLASSES = 784, 10
 
 
 def call_with_task(model: nn.Module, batch: Batch) -> Tensor:
     """The forward of a network that has parts for each task: `model(batch["x"], batch["task"])`."""
-    return model(column(batch, "x", "the network"), column(batch, "task", "the network"))
+    return model(column(batch, "x", "the network"), task_column(batch, "the network"))
 
 
 def network(

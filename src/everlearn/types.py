@@ -45,6 +45,22 @@ def column(batch: Batch, name: str, why: str) -> Tensor:
     return batch[name]
 
 
+def task_column(batch: Batch, why: str) -> Tensor:
+    """The column `task` of a batch: (rows,) integers.
+
+    Args:
+        batch: any batch.
+        why: who needs it, for the message.
+
+    Raises:
+        InputError: there is none, or it holds something else.
+    """
+    tasks = column(batch, "task", why)
+    if tasks.ndim != 1 or tasks.is_floating_point():
+        raise InputError(f"{why} needs one integer a row in column 'task', not {tasks.dtype} {tuple(tasks.shape)}")
+    return tasks
+
+
 class Forward(Protocol):
     """How a model is called on a batch: `forward(model, batch) -> output`."""
 

@@ -87,6 +87,18 @@ class _Autoencoder(nn.Module):
         return self.head(torch.tanh(self.fc(x)) @ self.fc.weight)
 
 
+class _BiasTwice(nn.Module):
+    """A layer whose bias is used outside of its call."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 4)
+        nn.init.normal_(self.fc.bias)
+
+    def forward(self, x):
+        return torch.tanh(self.fc(x)) * self.fc.bias
+
+
 class _ByName(nn.Module):
     def __init__(self):
         super().__init__()
@@ -122,6 +134,7 @@ MODELS = {
     "ReLU in place": lambda: nn.Sequential(nn.Linear(6, 5), nn.ReLU(inplace=True), nn.Linear(5, 4)),
     "ELU in place": lambda: nn.Sequential(nn.Linear(6, 5), nn.ELU(inplace=True), nn.Linear(5, 4)),
     "a weight used outside": _Autoencoder,
+    "a bias used outside": _BiasTwice,
     "called by name, and one that leads nowhere": _ByName,
 }
 

@@ -89,6 +89,34 @@ def test_when_the_new_row_enters_the_memory(make_learner, toy, add, steps):
 
 
 @pytest.mark.parametrize(
+    "method",
+    [
+        el.MER(batches=3, replayed=4, beta=0.1),
+        el.MER(batches=3, replayed=4, gamma=0.3, add="before"),
+        el.MERBig(batches=2, replayed=4),
+        el.MERCurrent(replayed=4),
+        el.ER(4),
+        el.TaskER(4),
+        el.Online(),
+    ],
+)
+@pytest.mark.parametrize("forward", [None, lambda model, batch: model(batch["x"])])
+def test_a_row_that_the_loss_refuses_leaves_weights_and_memory_as_they_were(method, forward, make_learner, toy):
+    learner = make_learner(method, memory=el.Reservoir(20), **({} if forward is None else {"forward": forward}))
+    good, bad = toy(40)[:30], toy(40)[30:]
+    for row in good:
+        learner.learn(row)
+    weights = [p.clone() for p in learner.model.parameters()]
+    held = {name: values.clone() for name, values in learner.memory.held().items()}
+    for row in bad:
+        with pytest.raises(el.InputError, match="label 9 in column 'y' is out of range"):
+            learner.learn(row | {"y": torch.tensor([9])})
+    assert all(torch.equal(p, before) for p, before in zip(learner.model.parameters(), weights, strict=True))
+    assert all(torch.equal(learner.memory.held()[name], values) for name, values in held.items())
+    learner.learn(bad[0])
+
+
+@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: el.MER(batches=0), "batches must be at least 1, not 0"),

@@ -34,6 +34,21 @@ def learn(learner, rows):
     assert all(p.isfinite().all() for p in learner.model.parameters())
 
 
+@pytest.mark.parametrize("name", ["EWC", "GEM", "TaskER"])
+@pytest.mark.parametrize("task", [torch.tensor([[1]]), torch.tensor([0.2])])
+def test_tasks_are_one_integer_a_row(name, task, toy):
+    learner = learner_of(name)
+    learn(learner, stream(toy, [0] * 5))
+    with pytest.raises(el.InputError, match="one integer a row in column 'task', not torch"):
+        learner.learn(toy(1)[0] | {"task": task})
+
+
+@pytest.mark.parametrize("task", [torch.tensor([[1]]), torch.tensor([0.2]), torch.tensor([0, 1])])
+def test_a_network_by_task_needs_one_integer_a_row(task):
+    with pytest.raises(el.InputError, match="tasks must be one integer a row, not torch"):
+        el.ByTask([torch.nn.Linear(2, 2)] * 2)(torch.zeros(1, 2), task)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_a_task_of_a_single_class(name, toy):
     learner = learner_of(name)

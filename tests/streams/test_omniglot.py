@@ -80,6 +80,9 @@ def test_alphabets_may_come_in_random_order():
     assert stream.classes != el.Omniglot().classes
     assert sorted(stream.classes) == sorted(el.Omniglot().classes)
     assert len(stream.test(0)["y"]) == 2 * stream.classes[0]
+    few = el.Omniglot(tasks=5, shuffled=True)
+    assert few.classes != el.Omniglot(tasks=5).classes
+    assert sorted(few.classes) == sorted(el.Omniglot(tasks=5).classes)
 
 
 @pytest.mark.parametrize(

@@ -129,15 +129,18 @@ def _by_factors(learner: Learner, batch: Batch, layers: Mapping[str, nn.Linear])
         below, output, *versions = own[0]
         if versions != [below._version, output._version]:
             return None
-    outputs, weights = [own[0][1] for own in calls.values()], [layer.weight for layer in layers.values()]
-    found = torch.autograd.grad(losses.sum(), [*outputs, *weights], materialize_grads=True)
-    errors, whole = found[: len(outputs)], found[len(outputs) :]
+    outputs = [own[0][1] for own in calls.values()]
+    parameters = [parameter for layer in layers.values() for parameter in layer.parameters()]
+    found = torch.autograd.grad(losses.sum(), [*outputs, *parameters], materialize_grads=True)
+    errors, whole = found[: len(outputs)], iter(found[len(outputs) :])
     kept = {}
-    for (name, own), error, total in zip(calls.items(), errors, whole, strict=True):
+    for (name, own), error in zip(calls.items(), errors, strict=True):
         below = own[0][0].detach()
-        if not torch.allclose(error.T @ below, total, rtol=1e-3, atol=1e-4 * float(total.abs().max())):
-            return None
         kept[name] = (below if layers[name].bias is None else nn.functional.pad(below, (0, 1), value=1.0), error)
+        for ours in [error.T @ below] if layers[name].bias is None else [error.T @ below, error.sum(0)]:
+            total = next(whole)
+            if not torch.allclose(ours, total, rtol=1e-3, atol=1e-4 * float(total.abs().max())):
+                return None
     return Gradients(kept)
 
 

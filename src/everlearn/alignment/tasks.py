@@ -10,7 +10,7 @@ from torch.nn.functional import one_hot
 from everlearn.alignment.gradients import gradients
 from everlearn.batches import as_batch
 from everlearn.learner import Learner
-from everlearn.types import column
+from everlearn.types import task_column
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def task_matrix(learner: Learner, batch: Any) -> TaskMatrix:
     batch = as_batch(batch)
     own = gradients(learner, batch)
     pairs = own.products(own)
-    tasks, group = column(batch, "task", "task_matrix").unique(return_inverse=True)
+    tasks, group = task_column(batch, "task_matrix").unique(return_inverse=True)
     member = one_hot(group).to(pairs.dot())
     counts = member.sum(0)[:, None] * member.sum(0) - torch.diag(member.sum(0))
 

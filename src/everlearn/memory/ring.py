@@ -8,7 +8,7 @@ from torch import Tensor
 from everlearn.batches import count, join, take
 from everlearn.chance import generator
 from everlearn.memory.columns import Columns, at_most, check_rule
-from everlearn.types import Batch, InputError, column
+from everlearn.types import Batch, InputError, task_column
 
 
 class Ring:
@@ -50,9 +50,7 @@ class Ring:
 
     def expect(self, batch: Batch) -> None:
         """Refuse rows that are not like the first ones, or of a task too many."""
-        tasks = column(batch, "task", "Ring")
-        if tasks.ndim != 1 or tasks.is_floating_point():
-            raise InputError(f"Ring needs one integer a row in column 'task', not {tasks.dtype} {tuple(tasks.shape)}")
+        tasks = task_column(batch, "Ring")
         self._columns.expect(batch)
         new = [task for task in tasks.unique().tolist() if task not in self._seen]
         if len(self._seen) + len(new) > self._most:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from everlearn.batches import join, rows
 from everlearn.ranges import at_least, not_negative
-from everlearn.types import Batch, InputError, Learning, Penalty, Point, column
+from everlearn.types import Batch, InputError, Learning, Penalty, Point, task_column
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class EWC:
             raise InputError(f"fisher must be 'batch' or 'rows', not {self.fisher!r}")
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
-        state, task = learner.state, int(column(batch, "task", "EWC")[-1])
+        state, task = learner.state, int(task_column(batch, "EWC")[-1])
         if state.get("task", task) != task and state["first"]:
             self._hold(learner)
             state["first"] = {}

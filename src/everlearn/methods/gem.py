@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from everlearn.ranges import not_negative
-from everlearn.types import Batch, InputError, Learning, Point, TaskMemory, column
+from everlearn.types import Batch, Diverged, InputError, Learning, Point, TaskMemory, task_column
 from everlearn.weights import flat
 
 
@@ -31,7 +31,7 @@ class GEM:
         not_negative(strength=self.strength)
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
-        memory, current = learner.memory, int(column(batch, "task", "GEM")[-1])
+        memory, current = learner.memory, int(task_column(batch, "GEM")[-1])
         if not isinstance(memory, TaskMemory):
             raise InputError("GEM needs a memory that keeps tasks apart: everlearn.Ring(capacity, tasks=…)")
         memory.expect(batch)
@@ -41,9 +41,8 @@ class GEM:
             constraints = learner.gradients([memory.rows(task) for task in past])
             try:
                 gradient = project(gradient, constraints, self.strength)
-            except InputError as error:
-                error.add_note(f"at task {current}")
-                raise
+            except (InputError, Diverged) as error:
+                raise type(error)(f"at task {current}, {error}") from error
         learner.apply(gradient)
         memory.add(batch)
         return losses
@@ -53,8 +52,8 @@ def project(gradient: Point, constraints: Tensor, strength: float) -> Point:
     """The nearest gradient without a conflict (Lopez-Paz and Ranzato 2017, equations 8-11).
 
     The dual is solved as non-negative least squares, in double precision, with constraints scaled
-    to length 1 and a small ridge on their Gram matrix: so gradients that vanish, or nearly repeat
-    each other, do no harm.
+    to length 1 and a small ridge on their Gram matrix, which is computed in double precision too where
+    rounding would spoil it: so gradients that vanish, or repeat each other, do no harm.
 
     Args:
         gradient: of the new rows.
@@ -65,6 +64,7 @@ def project(gradient: Point, constraints: Tensor, strength: float) -> Point:
         The gradient itself where it opposes none.
 
     Raises:
+        Diverged: a gradient is infinite or NaN.
         InputError: the solver found no solution; with the Gram matrix's condition number.
 
     >>> project({"w": torch.tensor([1.0, -1.0])}, torch.tensor([[0.0, 2.0]]), 0.0)["w"].round(decimals=4).abs()
@@ -72,17 +72,35 @@ def project(gradient: Point, constraints: Tensor, strength: float) -> Point:
     """
     own = flat(gradient)
     dots = constraints @ own
+    if not bool(dots.isfinite().all()):
+        raise Diverged("a gradient is infinite or NaN: no step was taken. Use a lower learning rate")
     if not bool((dots < 0).any()):
         return gradient
-    gram = (constraints @ constraints.T).double().cpu().numpy()
-    lengths = np.sqrt(gram.diagonal())
-    lengths[lengths == 0] = 1
-    # Beyond what rounding may have done to the products.
-    ridge = max(16 * torch.finfo(own.dtype).eps, 1e-10) * np.eye(len(gram))
-    scaled = _dual(gram / np.outer(lengths, lengths) + ridge, dots.double().cpu().numpy() / lengths, strength * lengths)
+    gram, lengths = _gram(constraints)
+    if not _is_definite(gram):
+        gram, lengths = _gram(constraints.double())
+    scaled = _dual(gram, dots.double().cpu().numpy() / lengths, strength * lengths)
     moved = own + torch.from_numpy(scaled / lengths).to(own) @ constraints
     parts = moved.split([part.numel() for part in gradient.values()])
     return {name: part.view_as(gradient[name]) for name, part in zip(gradient, parts, strict=True)}
+
+
+def _gram(constraints: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The Gram matrix of the constraints scaled to length 1, with a ridge; and their lengths."""
+    gram = (constraints @ constraints.T).double().cpu().numpy()
+    lengths = np.sqrt(gram.diagonal())
+    lengths[lengths == 0] = 1
+    # Beyond what rounding may have done to most products.
+    ridge = max(16 * torch.finfo(constraints.dtype).eps, 1e-10) * np.eye(len(gram))
+    return gram / np.outer(lengths, lengths) + ridge, lengths
+
+
+def _is_definite(gram: np.ndarray) -> bool:
+    try:
+        np.linalg.cholesky(gram)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _dual(gram: np.ndarray, dots: np.ndarray, least: np.ndarray) -> np.ndarray:
@@ -99,5 +117,5 @@ def _dual(gram: np.ndarray, dots: np.ndarray, least: np.ndarray) -> np.ndarray:
         condition = np.linalg.cond(gram) if np.isfinite(gram).all() else np.nan
         raise InputError(
             f"the gradient could not be projected ({error}): {len(gram)} constraints, whose Gram matrix has the "
-            f"condition number {condition:.3g}. Use a lower learning rate"
+            f"condition number {condition:.3g}. Use a lower learning rate, or fewer tasks in memory"
         ) from error

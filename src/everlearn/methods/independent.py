@@ -6,7 +6,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from everlearn.models.by_task import ByTask
-from everlearn.types import Batch, InputError, Learning, column
+from everlearn.types import Batch, InputError, Learning, task_column
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Independent:
             raise InputError(f"start must be 'previous' or 'own', not {self.start!r}")
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
-        tasks, model = column(batch, "task", "Independent").unique_consecutive().tolist(), learner.model
+        tasks, model = task_column(batch, "Independent").unique_consecutive().tolist(), learner.model
         if not isinstance(model, ByTask):
             raise InputError("Independent needs a model that is a ByTask of one network for each task")
         begun = learner.state.setdefault("begun", [])

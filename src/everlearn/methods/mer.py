@@ -49,16 +49,17 @@ class MER:
         return torch.cat([self._learn_row(learner, row) for row in rows(batch)])
 
     def _learn_row(self, learner: Learning, row: Batch) -> Tensor:
-        if self.add == "before":
-            learner.memory.add(row)
         with meta_update(learner, self.gamma):
-            losses = [self._learn_batch(learner, row) for _ in range(self.batches)]
+            losses = [self._learn_batch(learner, row, is_first=i == 0) for i in range(self.batches)]
         if self.add == "after":
             learner.memory.add(row)
         return losses[0]
 
-    def _learn_batch(self, learner: Learning, row: Batch) -> Tensor:
+    def _learn_batch(self, learner: Learning, row: Batch, is_first: bool) -> Tensor:
         with meta_update(learner, self.beta):
             loss = learner.descend_each(row)
+            # Before the first draw, but only once the loss has not refused the row.
+            if is_first and self.add == "before":
+                learner.memory.add(row)
             learner.descend_each(learner.memory.sample(self.replayed))
         return loss

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from everlearn.batches import count, join
 from everlearn.ranges import at_least
-from everlearn.types import Batch, Learning, column
+from everlearn.types import Batch, Learning, task_column
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TaskER:
         at_least(0, replayed=self.replayed)
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
-        column(batch, "task", "TaskER")
+        task_column(batch, "TaskER")
         old = learner.memory.sample(self.replayed)
         joined = join(batch, old)
         _, group, sizes = torch.unique(joined["task"], return_inverse=True, return_counts=True)

@@ -16,13 +16,18 @@ from everlearn.types import Batch, Learning
 def meta_update(learner: Learning, rate: float) -> Generator[None]:
     """The Reptile step over whatever steps are taken within: θ ← θ₀ + rate · (θ − θ₀).
 
-    θ₀ is where they began. A rate of 1 leaves θ where they ended, and costs nothing.
+    θ₀ is where they began, and where an error among them goes back to. A rate of 1 leaves θ where they
+    ended, and costs nothing.
     """
     if rate == 1:
         yield
         return
     before = learner.snapshot()
-    yield
+    try:
+        yield
+    except BaseException:
+        learner.move_from(before, 0)
+        raise
     learner.move_from(before, rate)
 
 

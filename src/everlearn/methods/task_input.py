@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from everlearn.types import Batch, Learning, column
+from everlearn.types import Batch, Learning, task_column
 
 
 @dataclass(frozen=True)
@@ -18,5 +18,5 @@ class TaskInput:
     """
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
-        column(batch, "task", "TaskInput")
+        task_column(batch, "TaskInput")
         return learner.descend(batch)

@@ -36,8 +36,10 @@ class ByTask(nn.Module):
             task: (rows,) integers, each the number of a part.
 
         Raises:
-            InputError: there is no such part.
+            InputError: there is no such part, or not one integer a row.
         """
+        if task.shape != x.shape[:1] or task.is_floating_point():
+            raise InputError(f"tasks must be one integer a row, not {task.dtype} {tuple(task.shape)} for {len(x)} rows")
         present = task.unique().tolist()
         for number in present:
             if not 0 <= number < len(self.parts):

@@ -16,8 +16,8 @@ class ConvNet(nn.Module):
 
     The network of Vinyals et al. 2016, section 4.1.1, which Riemer et al. 2019 follow. Where Vinyals has
     batch normalisation, which has no use for a batch of one, there is group normalisation (Wu and He 2018)
-    in up to 8 groups; without any, plain SGD at the paper's rates soon leaves no unit of the network
-    active. Convolutions are padded by 1, without which the fourth block would have nothing left to
+    in up to 8 groups; without any, plain SGD at .1, the higher of the paper's two rates, soon leaves no unit
+    of the network active. Convolutions are padded by 1, without which the fourth block would have nothing left to
     see. Weights are Xavier-uniform and biases zero, as in the paper's MLP, and lie in memory with
     the channels last.
 

@@ -93,7 +93,7 @@ class Omniglot:
     def _order(self) -> list[int]:
         if not self.shuffled:
             return list(range(self.tasks))
-        return torch.randperm(ALPHABETS, generator=generator(self.seed, "alphabets")).tolist()[: self.tasks]
+        return torch.randperm(self.tasks, generator=generator(self.seed, "alphabets")).tolist()
 
     def _drawings(self, task: int) -> tuple[Tensor, Tensor]:
         """(characters, 20) numbers of a task's drawings, each character's in random order, and their labels."""
