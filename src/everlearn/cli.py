@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from io import TextIOWrapper
@@ -179,6 +180,9 @@ class Report:
     """The page."""
 
     def __call__(self) -> int:
+        if not self.runs:
+            raise InputError("name the folders of the runs, such as: everlearn report runs")
+        _check_page(self.out)
         _show(self.runs, self.out)
         print(f"\nreport: {self.out.resolve()}")
         return 0
@@ -196,9 +200,7 @@ class Story:
     def __call__(self) -> int:
         if self.workers is not None:
             at_least(1, workers=self.workers)
-        self.out.parent.mkdir(parents=True, exist_ok=True)
-        if self.out.is_dir() or not os.access(self.out.parent, os.W_OK):
-            raise InputError(f"the page can't be written to {self.out}: name a file with --out")
+        _check_page(self.out)
         tell(self.out, self.workers)
         print(f"story: {self.out.resolve()}")
         return 0
@@ -302,6 +304,14 @@ Command = (
     | Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Data, tyro.conf.subcommand("data")]
 )
+
+
+def _check_page(path: Path) -> None:
+    """Before anything is done for it: a page can be written there."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(f"the page can't be written to {path}: name a file with --out")
 
 
 def _get_data(experiments: Sequence[Experiment]) -> None:

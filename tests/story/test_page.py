@@ -17,7 +17,12 @@ def html():
     mer = [Course(6, [1.0] * 20 + [0.94], [0.1, *[0.97] * 20])]
     points = {name: [Point(name, f"{name} {i}", 0.5 + i / 10, 0.9) for i in range(3)] for name in sweep()}
     seen = {
-        name: Microscope([np.eye(8).tolist()] * len(AFTER), [sign * 0.3, 0.1], [(500, 0.1), (1000, 0.2)])
+        name: Microscope(
+            [np.eye(8).tolist()] * len(AFTER),
+            [sign * 0.3, 0.1],
+            [(500, 0.1), (1000, 0.2)],
+            {"before": sign * 0.7, "after": -0.2},
+        )
         for name, sign in (("plain learning", -1), ("ER", -1), ("MER", 1))
     }
     return story_page(plain, mer, points, seen)

@@ -54,6 +54,10 @@ def story_page(
         map_tasks=LONGER.tasks,
         maps="\n".join(f"<figure>{figures.heat_maps(name, own, limit)}</figure>" for name, own in seen.items()),
         means=_listed({name: f"{fmean(own.cosines):+.3f}" for name, own in seen.items()}),
+        **{
+            f"dots_{when}": _listed({name: f"{own.dots[when]:+.2f}" for name, own in seen.items()})
+            for when in ("before", "after")
+        },
         opposed=_listed({name: f"{100 * np.mean(np.array(own.cosines) < -0.2):.1f} %" for name, own in seen.items()}),
         distribution=figures.distribution(seen),
         stream=figures.over_the_stream(seen),

@@ -1,6 +1,7 @@
 """The transfer-interference trade-off, measured: how far the gradients of tasks agree."""
 
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 
@@ -35,6 +36,8 @@ class Microscope:
     """Between each tenth new row, before it was learned, and 5 old rows."""
     over_time: list[tuple[int, float]]
     """For each task, where it ends and the mean of these."""
+    dots: dict[str, float]
+    """The mean dot product of such gradients "before" a row was learned, and "after"."""
 
 
 def look(name: str) -> Microscope:
@@ -43,16 +46,20 @@ def look(name: str) -> Microscope:
     learner = Experiment(STREAM, method, memory=200, lr=lr).learner()
     meter, rows = Meter(learner), some_test_rows()
     matrices, over_time, cosines = [], [], []
+    dots: dict[str, list[float]] = {"before": [], "after": []}
     for task in range(STREAM.tasks):
         for batch in STREAM.train(task):
             meter.learn(batch)
         read = [value for one in meter.readings for value in one.cosine if (one.when, one.old) == ("before", "history")]
         over_time.append(((task + 1) * STREAM.examples, sum(read) / len(read)))
         cosines += read
+        for one in meter.readings:
+            if one.old == "history":
+                dots[one.when] += one.dot
         meter.readings.clear()
         if task + 1 in AFTER:
             matrices.append(task_matrix(learner, rows).cosine.tolist())
-    return Microscope(matrices, cosines, over_time)
+    return Microscope(matrices, cosines, over_time, {when: fmean(values) for when, values in dots.items()})
 
 
 def some_test_rows() -> Batch:
