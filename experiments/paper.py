@@ -124,8 +124,6 @@ def alignment() -> str:
     """Table 4: dot products and cosines under each protocol."""
     head = (*HEADINGS[: -len(PROTOCOLS)], *(f"cosine, {when}" for when in PROTOCOLS))
     found = read_results([ALIGNMENT]) if ALIGNMENT.exists() else []
-    at = TABLES[4]
-    found.sort(key=lambda one: (at.streams.index(one.stream), at.methods.index(one.method), -one.config["memory"]))
     rows = [[STREAMS[stream], NAMES[method], *rest] for stream, method, *rest in alignment_rows(found)]
     return "\n".join([_row(list(head)), "|---" * len(head) + "|", *map(_row, rows)])
 

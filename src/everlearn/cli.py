@@ -16,7 +16,16 @@ from everlearn.experiment import Experiment
 from everlearn.launch import Launched, launch
 from everlearn.presets import CHOSEN, METHODS, STREAMS, TABLES, paper, sizes, table
 from everlearn.ranges import at_least
-from everlearn.report import alignment_table, game_table, read_lives, read_results, text_table, write_page
+from everlearn.report import (
+    alignment_table,
+    game_table,
+    read_lives,
+    read_results,
+    reproduction_table,
+    text_table,
+    transfer_table,
+    write_page,
+)
 from everlearn.run import Evaluation
 from everlearn.story import tell
 from everlearn.streams.datasets import DATASETS, find, load
@@ -113,7 +122,7 @@ class Paper:
             return self._list()
         experiments = self.experiments()
         _get_data(experiments)
-        return _launch(experiments, self.out, self.workers, report=self.out / "report.html")
+        return _launch(experiments, self.out, self.workers, report=self.out / "report.html", table=self.table)
 
     def _refuse(self, why: str, *names: str) -> None:
         given = [f"--{name}" for name in names if getattr(self, name) is not None]
@@ -320,8 +329,14 @@ def _get_data(experiments: Sequence[Experiment]) -> None:
         load(data)
 
 
-def _launch(experiments: Sequence[Launched], out: Path, workers: int | None, report: Path | None = None) -> int:
-    """Run, then show what the runs gave."""
+def _launch(
+    experiments: Sequence[Launched],
+    out: Path,
+    workers: int | None,
+    report: Path | None = None,
+    table: int | None = None,
+) -> int:
+    """Run, then show what the runs gave, and what the paper's table holds beside."""
     outcome = launch(experiments, out, workers)
     for folder, error in outcome.failures.items():
         print(f"everlearn: {folder.name}: {_told(error)}", file=sys.stderr)
@@ -330,21 +345,26 @@ def _launch(experiments: Sequence[Launched], out: Path, workers: int | None, rep
         return 130
     done = [out / one.folder() for one in experiments if out / one.folder() not in outcome.failures]
     if done:
-        _show(done, report)
+        _show(done, report, table)
         print(f"\nrecords: {out.resolve()}")
         if report is not None:
             print(f"report: {report.resolve()}")
     return 1 if outcome.failures else 0
 
 
-def _show(places: Sequence[Path], page: Path | None) -> None:
+def _show(places: Sequence[Path], page: Path | None, table: int | None = None) -> None:
     """Print the tables of what is recorded at or below some folders, and write the page where there is to be one."""
     results, games = read_results(places), read_lives(places)
     if not (results or games):
         raise InputError(f"no finished run at or below {', '.join(map(str, places))}")
     if page is not None:
         write_page(results, page, games)
-    print("\n\n".join(filter(None, (text_table(results), alignment_table(results), game_table(games)))))
+    tables = [text_table(results), alignment_table(results), game_table(games)]
+    if table == 5:
+        tables.append(transfer_table(results))
+    if table in (7, 8, 9):
+        tables.append(reproduction_table(results))
+    print("\n\n".join(filter(None, tables)))
 
 
 def _told(error: Exception) -> str:

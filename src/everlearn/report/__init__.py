@@ -5,7 +5,7 @@ from everlearn.report.games import game_table
 from everlearn.report.lives import Lives, read_lives
 from everlearn.report.page import write_page
 from everlearn.report.results import Result, read_results
-from everlearn.report.tables import text_table
+from everlearn.report.tables import reproduction_table, text_table, transfer_table
 
 __all__ = [
     "Lives",
@@ -14,6 +14,8 @@ __all__ = [
     "game_table",
     "read_lives",
     "read_results",
+    "reproduction_table",
     "text_table",
+    "transfer_table",
     "write_page",
 ]

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from everlearn.presets import NO_MEMORY
+from everlearn.presets import NO_MEMORY, TABLES
 from everlearn.published import DOT_PRODUCTS
 from everlearn.report.results import Interval, Result
+from everlearn.report.text import aligned, ruled
 
 PROTOCOLS = ("before history", "before memory", "after history", "after memory")
 """When the dot products are taken, and what the old rows are drawn from: the paper does not say."""
@@ -13,8 +14,18 @@ HEADINGS = ("stream", "method", "memory", "seeds", *PROTOCOLS, "the paper", *PRO
 
 
 def alignment_rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
-    """One row a result that has readings: mean dot products, the paper's, and mean cosines."""
-    return [_row(result) for result in results if any(result.alignment(when, "dot") for when in PROTOCOLS)]
+    """One row a result that has readings: mean dot products, the paper's, and mean cosines; in the table's order."""
+    read = [result for result in results if any(result.alignment(when, "dot") for when in PROTOCOLS)]
+    return [_row(result) for result in sorted(read, key=_order)]
+
+
+def _order(result: Result) -> tuple[int, int, int]:
+    at = TABLES[4]
+    places = [
+        names.index(name) if name in names else len(names)
+        for name, names in ((result.stream, at.streams), (result.method, at.methods))
+    ]
+    return places[0], places[1], -result.config["memory"]
 
 
 def _row(result: Result) -> tuple[str, ...]:
@@ -41,13 +52,10 @@ def alignment_table(results: Sequence[Result]) -> str:
     rows = alignment_rows(results)
     if not rows:
         return ""
-    lines = [HEADINGS, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    text, widths = aligned([HEADINGS, *rows])
     dots, cosines = sum(widths[:4]) + 8, sum(widths[:9]) + 18
     above = "dot products".rjust(dots + 12).ljust(cosines) + "cosines"
-    rule = "─" * max(map(len, text))
-    return "\n".join([above, text[0], rule, *text[1:], rule, CAPTION])
+    return "\n".join([*ruled(text, above), CAPTION])
 
 
 CAPTION = """\

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from everlearn.report.figures import every_game
 from everlearn.report.lives import LAST, OWN, Life, Lives, gap
 from everlearn.report.results import Interval
+from everlearn.report.text import aligned, ruled
 
 HEADINGS = ("arm", "seeds", "rate", "learned", "at the end", "task 1 learned", "task 1 at the end", "hits", "frames/s")
 
@@ -112,11 +113,8 @@ def game_table(groups: Sequence[Sequence[Lives]]) -> str:
 
 
 def _one_table(group: Sequence[Lives]) -> str:
-    lines = [HEADINGS, *game_rows(group)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    rule = "─" * max(map(len, text))
-    return "\n".join([game_title(group), text[0], rule, *text[1:], rule, *gaps(group), game_caption(group)])
+    text, _ = aligned([HEADINGS, *game_rows(group)])
+    return "\n".join([game_title(group), *ruled(text), *gaps(group), game_caption(group)])
 
 
 def game_section(group: Sequence[Lives]) -> str:

@@ -6,6 +6,8 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from everlearn.report.alignment import CAPTION, PROTOCOLS, alignment_rows
+from everlearn.report.alignment import HEADINGS as ALIGNED
 from everlearn.report.figures import every_task, seen_so_far
 from everlearn.report.games import game_section
 from everlearn.report.html import page
@@ -30,6 +32,7 @@ $rows
 <h2>Accuracy over the stream</h2>
 <p>On the tasks that have begun so far: the mean over seeds, and their range.</p>
 $overview
+$alignment
 <h2>Every task</h2>
 <p>One line a task, from the first (blue) to the last (red), the mean over seeds. A line that falls after its task has
 passed is forgetting.</p>
@@ -38,6 +41,18 @@ $tasks
 </div>
 <details><summary>Settings and versions</summary><pre>$settings</pre></details>
 </section>""")
+
+ALIGNMENT = Template("""<h2>How gradients agree</h2>
+<p>$caption</p>
+<div class="wide"><table>
+<thead>
+<tr><th colspan="4"></th><th colspan="$across">dot products</th><th></th><th colspan="$across">cosines</th></tr>
+<tr>$headings</tr>
+</thead>
+<tbody>
+$rows
+</tbody>
+</table></div>""")
 
 
 def write_page(results: Sequence[Result], path: Path, games: Sequence[Sequence[Lives]] = ()) -> None:
@@ -66,7 +81,21 @@ def _section(results: Sequence[Result]) -> str:
         tasks="\n".join(
             f"<figure>{every_task(result, name)}</figure>" for result, name in zip(results, names(results), strict=True)
         ),
+        alignment=_alignment(results),
         settings=escape("\n".join(_settings(result) for result in results)),
+    )
+
+
+def _alignment(results: Sequence[Result]) -> str:
+    """Table 4 of these results; nothing where no meter read."""
+    found = alignment_rows(results)
+    if not found:
+        return ""
+    return ALIGNMENT.substitute(
+        caption=escape(CAPTION).replace("\n", " "),
+        across=len(PROTOCOLS),
+        headings="".join(f"<th>{heading}</th>" for heading in ALIGNED),
+        rows="\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in found),
     )
 
 

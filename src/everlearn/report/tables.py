@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from everlearn.metrics import backward_transfer, learning_accuracy, retained_accuracy
+from everlearn.metrics import backward_transfer, forward_transfer, learning_accuracy, retained_accuracy
 from everlearn.presets import NO_MEMORY
-from everlearn.published import Figure
+from everlearn.published import FORWARD, REPRODUCED_SEEDS, Figure, reproduced
 from everlearn.report.results import Interval, Result, names
+from everlearn.report.text import aligned, ruled
 
 HEADINGS = ("method", "memory", "seeds", "RA", "LA", "BTI", "steps", "learning", "RA", "LA", "BTI")
 """The last three are the paper's."""
@@ -21,7 +22,7 @@ def _row(result: Result, name: str) -> tuple[str, ...]:
     seconds = sum(run.seconds for run in result.runs) / len(result.runs)
     return (
         name,
-        "–" if result.method in NO_MEMORY else f"{result.config['memory']:,}",
+        _memory(result),
         str(len(result.runs)),
         _ours(result.measure(retained_accuracy)),
         _ours(result.measure(learning_accuracy)),
@@ -79,9 +80,30 @@ def by_stream(results: Sequence[Result]) -> list[list[Result]]:
 
 
 def _one_table(results: Sequence[Result]) -> str:
-    lines = [HEADINGS, *rows(results)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    text, widths = aligned([HEADINGS, *rows(results)])
     above = " " * (sum(widths[:8]) + 2 * 8) + paper_heading(results)
-    rule = "─" * max(map(len, [*text, above]))
-    return "\n".join([above, text[0], rule, *text[1:], rule, caption(results)])
+    return "\n".join([*ruled(text, above), caption(results)])
+
+
+def transfer_table(results: Sequence[Result]) -> str:
+    """Table 5 of the paper for a terminal: forward transfer and interference, ours and published."""
+    lines = [("method", "memory", "seeds", "FTI", "the paper")]
+    for result, name in zip(results, names(results), strict=True):
+        ours = _ours(result.measure(forward_transfer))
+        lines.append((name, _memory(result), str(len(result.runs)), ours, _theirs(FORWARD.get(result.method))))
+    told = "FTI: how much better a task is than chance before it is learned, in points (Table 5; ± as above)."
+    return "\n".join([*ruled(aligned(lines)[0]), told])
+
+
+def reproduction_table(results: Sequence[Result]) -> str:
+    """Tables 7 to 9 of the paper for a terminal: retained accuracy, ours and of its 25 other seeds."""
+    lines = [("method", "memory", "seeds", "RA", f"the paper, {REPRODUCED_SEEDS} seeds")]
+    for result, name in zip(results, names(results), strict=True):
+        theirs = reproduced(result.stream, result.method, result.config["memory"])
+        ours = _ours(result.measure(retained_accuracy))
+        lines.append((name, _memory(result), str(len(result.runs)), ours, _theirs(theirs)))
+    return "\n".join([*ruled(aligned(lines)[0]), 'RA against the "Different Seeds" of Tables 7-9; ± as above.'])
+
+
+def _memory(result: Result) -> str:
+    return "–" if result.method in NO_MEMORY else f"{result.config['memory']:,}"
