@@ -86,11 +86,10 @@ def project(gradient: Point, constraints: Tensor, strength: float) -> Point:
 
 
 def _gram(constraints: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """The Gram matrix of the constraints scaled to length 1, with a ridge; and their lengths."""
+    """The Gram matrix of the constraints scaled to length 1, with a ridge above most rounding; and their lengths."""
     gram = (constraints @ constraints.T).double().cpu().numpy()
     lengths = np.sqrt(gram.diagonal())
     lengths[lengths == 0] = 1
-    # Beyond what rounding may have done to most products.
     ridge = max(16 * torch.finfo(constraints.dtype).eps, 1e-10) * np.eye(len(gram))
     return gram / np.outer(lengths, lengths) + ridge, lengths
 
