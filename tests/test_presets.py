@@ -152,12 +152,14 @@ def test_part_of_a_table():
     [
         ({"stream": "omniglot"}, "table 2 has no stream omniglot; it has: rotations, permutations"),
         ({"memory": 300}, "table 2 has no memory 300; it has: 5120, 500, 200"),
+        ({"number": 3, "stream": "omniglot", "memory": 200}, "table 3 has no memory 200; it has: 5120, 500"),
+        ({"number": 9, "memory": 200}, "table 9 has no memory 200; it has: 5120, 500"),
         ({"methods": ("mer", "foo")}, "table 2 has no method foo; it has: gem, mer"),
     ],
 )
 def test_a_part_that_a_table_has_not_is_named(part, message):
     with pytest.raises(InputError, match=message):
-        table(2, **part)
+        table(**{"number": 2} | part)
 
 
 def test_published_dot_products_and_forward_transfer():

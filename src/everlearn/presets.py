@@ -298,7 +298,9 @@ def table(
 
 
 def _check_part(number: int, at: Table, stream: str | None, memory: int | None, methods: Sequence[str] | None) -> None:
-    parts = [("stream", at.streams, stream), ("memory", at.memories, memory)]
+    of_streams = {size for name in at.streams if stream in (None, name) for size in sizes(name)}
+    memories = tuple(size for size in at.memories if size in of_streams)
+    parts = [("stream", at.streams, stream), ("memory", memories, memory)]
     parts += [("method", at.methods, method) for method in methods or ()]
     for name, there, asked in parts:
         if asked is not None and asked not in there:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """A published mean and standard deviation, in percent."""
+    """A published mean and standard deviation; accuracies in percent."""
 
     mean: float
     deviation: float
