@@ -1,5 +1,7 @@
 """Dot products equal autograd's, and mean what they are said to mean."""
 
+from importlib import import_module
+
 import pytest
 import torch
 from hypothesis import given
@@ -118,7 +120,64 @@ class _Unused(nn.Module):
         return self.used(x)
 
 
+class _Recurrent(nn.Module):
+    """Weights that its layer holds under other names too."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.head = nn.LSTM(2, 5, batch_first=True), nn.Linear(5, 4)
+
+    def forward(self, x):
+        return self.head(self.cell(x.unflatten(1, (3, 2)))[0][:, -1])
+
+
+class _OneWeightTwice(nn.Module):
+    """One parameter under two names of the same module, and a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(4, 6))
+        self.second = self.first
+        self.register_buffer("scale", torch.arange(6.0))
+
+    def forward(self, x):
+        return torch.tanh(x) @ self.first.T + (self.scale * x) @ self.second.T
+
+
+class _LooksAtValues(nn.Module):
+    """A path that depends on the row."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other, self.norm = nn.Linear(6, 4), nn.Linear(6, 4), nn.LayerNorm(4)
+
+    def forward(self, x):
+        return self.norm(torch.stack([(self.one if row.sum() > 0 else self.other)(row) for row in x]))
+
+
+class _Aside(nn.Module):
+    """A layer that the model holds but not as a module: `functional_call` can't reach its second use."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.fc = nn.LayerNorm(6), nn.Linear(6, 4)
+        self.also = (self.fc.weight,)
+
+    def forward(self, x):
+        return self.fc(self.norm(x)) + torch.tanh(x) @ self.also[0].T
+
+
 MODELS = {
+    "recurrent": _Recurrent,
+    "one weight twice": _OneWeightTwice,
+    "a path by values": _LooksAtValues,
+    "a weight held aside": _Aside,
+    "attention": lambda: nn.Sequential(
+        nn.Unflatten(1, (3, 2)),
+        nn.TransformerEncoderLayer(2, 1, 4, dropout=0.0, batch_first=True),
+        nn.Flatten(),
+        nn.Linear(6, 4),
+    ),
     "no bias": lambda: nn.Sequential(nn.Linear(6, 5, bias=False), nn.ReLU(), nn.Linear(5, 4)),
     "dropout and BatchNorm": lambda: nn.Sequential(
         nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Linear(5, 4)
@@ -145,6 +204,14 @@ def test_any_module(name):
     learner = learner_of(MODELS[name]().double())
     assert_right(learner, drawn(3, 1), drawn(4, 2))
     assert all(module.training for module in learner.model.modules())
+
+
+def test_an_output_of_several_parts():
+    model = nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5), nn.Linear(5, 4)).double()
+    learner = learner_of(
+        model, lambda out, batch: el.cross_entropy(out["logits"], batch), forward=lambda m, b: {"logits": m(b["x"])}
+    )
+    assert_right(learner, drawn(3, 1), drawn(4, 2))
 
 
 def test_convolutions_and_heads():
@@ -241,3 +308,12 @@ def test_disjoint_parameters_neither_help_nor_hurt():
     ours = task_matrix(learner, batch)
     assert ours.dot[0, 1] == ours.dot[1, 0] == 0
     assert ours.dot[0, 0] != 0
+
+
+@pytest.mark.parametrize("name", ["LayerNorm", "attention", "a layer called twice", "tied weights", "parametrized"])
+def test_one_pass_where_rows_can_be_vectorised(name, monkeypatch):
+    learner = learner_of(MODELS[name]().double())
+    parameters = dict(learner.model.named_parameters())
+    monkeypatch.setattr(import_module("everlearn.alignment.gradients"), "_by_rows", None)
+    assert_right(learner, drawn(3, 1), drawn(4, 2))
+    assert all(p is parameters[name] for name, p in learner.model.named_parameters())
