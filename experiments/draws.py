@@ -7,26 +7,23 @@ drawn six times; with each draw, examples, weights, memory and order are those o
     python experiments/draws.py          prints the table
 """
 
-import json
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from statistics import fmean, stdev
 
-import torch
+from lines import Lines
 
 from everlearn.chance import generator
-from everlearn.launch import cores
 from everlearn.presets import paper
 from everlearn.run import Evaluation, Tested, run
 from everlearn.streams import Rotations
 from everlearn.streams.remapped import train_batches
 from everlearn.types import Batch
 
-RECORD = Path(__file__).parent / "draws.jsonl"
+LINES = Lines(Path(__file__).with_suffix(".jsonl"), ("method", "draw", "seed"))
 DRAWS, SEEDS = range(200, 206), range(5)
 METHODS = ("er", "mer")
 MEMORY = 200
@@ -59,29 +56,11 @@ class Drawn:
 
 
 def retained(method: str, draw: int, seed: int) -> dict:
-    """One run, as a line of the record."""
-    torch.set_num_threads(1)
+    """What one run retained."""
     experiment = paper("rotations", method, MEMORY, seed=seed)
     tasks = Drawn(replace(experiment.stream, seed=draw), seed)
     tested = [event for event in run(experiment.learner(), tasks, Evaluation()) if isinstance(event, Tested)]
-    return {"method": method, "draw": draw, "seed": seed, "ra": 100 * fmean(tested[-1].accuracy)}
-
-
-def recorded() -> list[dict]:
-    """The lines there are."""
-    return [json.loads(line) for line in RECORD.read_text().splitlines()] if RECORD.exists() else []
-
-
-def run_missing() -> None:
-    """All runs that have no line yet, on all cores."""
-    done = {(line["method"], line["draw"], line["seed"]) for line in recorded()}
-    wanted = [(method, draw, seed) for method in METHODS for draw in DRAWS for seed in SEEDS]
-    missing = [one for one in wanted if one not in done]
-    with ProcessPoolExecutor(cores()) as pool, RECORD.open("a") as file:
-        for i, future in enumerate(as_completed([pool.submit(retained, *one) for one in missing]), 1):
-            file.write(json.dumps(future.result()) + "\n")
-            file.flush()
-            print(f"{i}/{len(missing)} runs", end="\r", file=sys.stderr, flush=True)
+    return {"ra": 100 * fmean(tested[-1].accuracy)}
 
 
 def table() -> str:
@@ -89,7 +68,7 @@ def table() -> str:
     lines = [f"| method | {' | '.join(f'draw {draw}' for draw in DRAWS)} | std of draws | std of seeds |"]
     lines += ["|---" * (len(DRAWS) + 3) + "|"]
     for method in METHODS:
-        own = [line for line in recorded() if line["method"] == method]
+        own = [line for line in LINES.recorded() if line["method"] == method]
         groups = [[line["ra"] for line in own if line["draw"] == draw] for draw in DRAWS]
         if all(len(group) == len(SEEDS) for group in groups):
             between, within = spread(groups)
@@ -107,5 +86,5 @@ def spread(groups: list[list[float]]) -> tuple[float, float]:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["run"]:
-        run_missing()
+        LINES.run_missing(retained, product(METHODS, DRAWS, SEEDS))
     print(table())

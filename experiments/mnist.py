@@ -73,16 +73,17 @@ def _line(result: Result) -> str:
         METHODS[result.method],
         "–" if result.method == "online" else f"{result.config['memory']:,}",
         _ours(result, retained_accuracy),
-        _figure(theirs),
+        figure(theirs),
         f"{gap(result).mean:+.2f} ± {gap(result).half:.2f}" + marks.get("RA", ""),
         _ours(result, learning_accuracy) + marks.get("LA", ""),
         _ours(result, backward_transfer, "+") + marks.get("BTI", ""),
-        *(_figure(one) for one in (paper.ra, paper.la, paper.bti)),
+        *(figure(one) for one in (paper.ra, paper.la, paper.bti)),
     ]
-    return _row(cells)
+    return row(cells)
 
 
-def _row(cells: list[str]) -> str:
+def row(cells: list[str]) -> str:
+    """A row of a table, with minus signs for hyphens."""
     return f"| {' | '.join(cells)} |".replace("-", "−")
 
 
@@ -91,8 +92,9 @@ def _ours(result: Result, metric, sign: str = "") -> str:
     return f"{value.mean:{sign}.2f} ± {value.half:.2f}"
 
 
-def _figure(figure: Figure | None) -> str:
-    return "" if figure is None else f"{figure.mean:.2f} ± {figure.deviation:.2f}"
+def figure(theirs: Figure | None) -> str:
+    """A number of the paper's; nothing where there is none."""
+    return "" if theirs is None else f"{theirs.mean:.2f} ± {theirs.deviation:.2f}"
 
 
 def tables() -> str:
@@ -113,7 +115,7 @@ def more_seeds() -> str:
             result = Result(together)
             ours, theirs = _sample(result, retained_accuracy), reproduced(stream, method, result.config["memory"])
             cells = [STREAMS[stream], METHODS[method], f"{ours.size}", f"{ours.mean:.2f} ± {ours.deviation:.2f}"]
-            lines += [_row([*cells, _figure(theirs), f"{gap(result).mean:+.2f} ± {gap(result).half:.2f}"])]
+            lines += [row([*cells, figure(theirs), f"{gap(result).mean:+.2f} ± {gap(result).half:.2f}"])]
     return "\n".join(lines)
 
 
@@ -124,7 +126,7 @@ def online_rates() -> str:
     lines = ["| learning rate | RA | LA | BTI |", "|---" * 4 + "|"]
     for result in own:
         measured = [_ours(result, retained_accuracy), _ours(result, learning_accuracy)]
-        lines += [_row([f"{result.config['lr']:g}", *measured, _ours(result, backward_transfer, "+")])]
+        lines += [row([f"{result.config['lr']:g}", *measured, _ours(result, backward_transfer, "+")])]
     paper = published("permutations", "online", 0)
-    lines += [_row(["the paper, Table 1", *map(_figure, (paper.ra, paper.la, paper.bti))])]
+    lines += [row(["the paper, Table 1", *map(figure, (paper.ra, paper.la, paper.bti))])]
     return "\n".join(lines)

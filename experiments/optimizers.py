@@ -7,62 +7,42 @@ chose for plain SGD; the one with the highest retained accuracy stands in `everl
     python experiments/optimizers.py         prints the table
 """
 
-import json
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 
-import torch
+from lines import Lines
 
-from everlearn.launch import cores
 from everlearn.presets import CELLS, paper
 from everlearn.run import Evaluation, Tested, run
 
-RECORD = Path(__file__).parent / "optimizers.jsonl"
+LINES = Lines(Path(__file__).with_suffix(".jsonl"), ("optimizer", "stream", "memory", "lr", "seed"))
 OPTIMIZERS, RATES, SEEDS = ("adam", "rmsprop"), (1e-4, 3e-4, 1e-3, 3e-3), (100,)
 MNIST_CELLS = [cell for cell in CELLS if cell[0] != "omniglot"]
 
 
 def retained(optimizer: str, stream: str, memory: int, lr: float, seed: int) -> dict:
-    """One run, as a line of the record."""
-    torch.set_num_threads(1)
+    """What one run retained."""
     experiment = replace(paper(stream, "task-er", memory, seed=seed), optimizer=optimizer, lr=lr)
     tasks = replace(experiment.stream, seed=seed)
     tested = [event for event in run(experiment.learner(), tasks, Evaluation()) if isinstance(event, Tested)]
-    setting = {"optimizer": optimizer, "stream": stream, "memory": memory, "lr": lr, "seed": seed}
-    return setting | {"ra": 100 * fmean(tested[-1].accuracy)}
+    return {"ra": 100 * fmean(tested[-1].accuracy)}
 
 
-def recorded() -> list[dict]:
-    """The lines there are."""
-    return [json.loads(line) for line in RECORD.read_text().splitlines()] if RECORD.exists() else []
-
-
-def run_missing() -> None:
-    """All runs that have no line yet, on all cores, seed by seed."""
-    done = {tuple(line[name] for name in ("optimizer", "stream", "memory", "lr", "seed")) for line in recorded()}
-    wanted = [
-        (optimizer, stream, memory, lr, seed)
-        for seed in SEEDS
-        for stream, memory in MNIST_CELLS
-        for optimizer in OPTIMIZERS
-        for lr in RATES
-    ]
-    missing = [one for one in wanted if one not in done]
-    with ProcessPoolExecutor(cores()) as pool, RECORD.open("a") as file:
-        for i, future in enumerate(as_completed([pool.submit(retained, *one) for one in missing]), 1):
-            file.write(json.dumps(future.result()) + "\n")
-            file.flush()
-            print(f"{i}/{len(missing)} runs", end="\r", file=sys.stderr, flush=True)
+def wanted() -> Iterator[tuple]:
+    """The settings of all runs, seed by seed."""
+    for seed, (stream, memory), optimizer, lr in product(SEEDS, MNIST_CELLS, OPTIMIZERS, RATES):
+        yield optimizer, stream, memory, lr, seed
 
 
 def means(optimizer: str, stream: str, memory: int) -> dict[float, float]:
     """The mean retained accuracy at each rate that has all its seeds."""
     own = [
         line
-        for line in recorded()
+        for line in LINES.recorded()
         if (line["optimizer"], line["stream"], line["memory"]) == (optimizer, stream, memory)
     ]
     groups = {lr: [line["ra"] for line in own if line["lr"] == lr] for lr in RATES}
@@ -87,5 +67,5 @@ def table() -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["run"]:
-        run_missing()
+        LINES.run_missing(retained, wanted())
     print(table())

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from mnist import HERE, SEEDS, STREAMS, _figure, _row
+from mnist import HERE, SEEDS, STREAMS, figure, row
 
 from everlearn.metrics import backward_transfer, forward_transfer, learning_accuracy, retained_accuracy
 from everlearn.presets import NO_MEMORY, TABLES
@@ -63,16 +63,16 @@ def accuracies(number: int) -> str:
     for one in cells(number):
         theirs = published(one.stream, one.method, one.config["memory"])
         lines.append(
-            _row(
+            row(
                 [
                     *_names(one),
                     _ours(one, retained_accuracy),
-                    _figure(theirs and theirs.ra),
+                    figure(theirs and theirs.ra),
                     _gap(one, retained_accuracy, theirs and theirs.ra, SEEDS),
                     _marked(one, learning_accuracy, theirs and theirs.la, _ours(one, learning_accuracy)),
-                    _figure(theirs and theirs.la),
+                    figure(theirs and theirs.la),
                     _marked(one, backward_transfer, theirs and theirs.bti, _ours(one, backward_transfer, "+")),
-                    _figure(theirs and theirs.bti),
+                    figure(theirs and theirs.bti),
                     *_cost(one),
                 ]
             )
@@ -89,7 +89,7 @@ def reproductions(number: int) -> str:
     for one in cells(number):
         theirs = reproduced(one.stream, one.method, one.config["memory"])
         gap = _gap(one, retained_accuracy, theirs, REPRODUCED_SEEDS)
-        lines.append(_row([*_names(one)[1:], _ours(one, retained_accuracy), _figure(theirs), gap, *_cost(one)]))
+        lines.append(row([*_names(one)[1:], _ours(one, retained_accuracy), figure(theirs), gap, *_cost(one)]))
     return "\n".join(lines)
 
 
@@ -99,8 +99,27 @@ def transfer() -> str:
     for one in cells(5):
         theirs = FORWARD[one.method]
         gap = _gap(one, forward_transfer, theirs, SEEDS)
-        lines.append(_row([*_names(one)[1:], _ours(one, forward_transfer), _figure(theirs), gap]))
+        lines.append(row([*_names(one)[1:], _ours(one, forward_transfer), figure(theirs), gap]))
     return "\n".join(lines)
+
+
+def findings() -> dict[tuple[str, str, int | None], list[str]]:
+    """By stream, method and memory, the measures in which ours is a finding; "RA of 25" is against 25 seeds."""
+    found = {}
+    for (stream, method, memory), one in results().items():
+        theirs = published(stream, method, one.config["memory"])
+        forward = FORWARD.get(method) if (stream, memory) in (("rotations", 5120), ("rotations", None)) else None
+        compared = {
+            "RA": (retained_accuracy, theirs and theirs.ra, SEEDS),
+            "LA": (learning_accuracy, theirs and theirs.la, SEEDS),
+            "BTI": (backward_transfer, theirs and theirs.bti, SEEDS),
+            "FTI": (forward_transfer, forward, SEEDS),
+            "RA of 25": (retained_accuracy, reproduced(stream, method, one.config["memory"]), REPRODUCED_SEEDS),
+        }
+        names = [name for name, (metric, *rest) in compared.items() if _is_finding(one, metric, *rest)]
+        if names:
+            found[stream, method, memory] = names
+    return found
 
 
 def other_rates() -> str:
@@ -112,11 +131,11 @@ def other_rates() -> str:
         for one in sorted(found, key=lambda one: one.config["lr"]):
             told = [_ours(one, retained_accuracy), _ours(one, learning_accuracy), _ours(one, backward_transfer, "+")]
             transferred = _ours(one, forward_transfer) if stream == "rotations" else ""
-            lines.append(_row([STREAMS[stream], NAMES[method], f"{one.config['lr']:g}", *told, transferred]))
+            lines.append(row([STREAMS[stream], NAMES[method], f"{one.config['lr']:g}", *told, transferred]))
         theirs = published(stream, method, 5120)
-        figures = map(_figure, (theirs.ra, theirs.la, theirs.bti))
-        transferred = _figure(FORWARD[method]) if stream == "rotations" else ""
-        lines.append(_row([STREAMS[stream], NAMES[method], "the paper", *figures, transferred]))
+        figures = map(figure, (theirs.ra, theirs.la, theirs.bti))
+        transferred = figure(FORWARD[method]) if stream == "rotations" else ""
+        lines.append(row([STREAMS[stream], NAMES[method], "the paper", *figures, transferred]))
     return "\n".join(lines)
 
 
@@ -125,7 +144,7 @@ def alignment() -> str:
     head = (*HEADINGS[: -len(PROTOCOLS)], *(f"cosine, {when}" for when in PROTOCOLS))
     found = read_results([ALIGNMENT]) if ALIGNMENT.exists() else []
     rows = [[STREAMS[stream], NAMES[method], *rest] for stream, method, *rest in alignment_rows(found)]
-    return "\n".join([_row(list(head)), "|---" * len(head) + "|", *map(_row, rows)])
+    return "\n".join([row(list(head)), "|---" * len(head) + "|", *map(row, rows)])
 
 
 def _ours(one: Result, metric, sign: str = "") -> str:
@@ -148,8 +167,12 @@ def _gap(one: Result, metric, theirs: Figure | None, seeds: int) -> str:
 
 def _marked(one: Result, metric, theirs: Figure | None, text: str, seeds: int = SEEDS) -> str:
     """In bold where the difference is a finding."""
+    return f"**{text}**" if _is_finding(one, metric, theirs, seeds) else text
+
+
+def _is_finding(one: Result, metric, theirs: Figure | None, seeds: int) -> bool:
     gap = _difference(one, metric, theirs, seeds)
-    return f"**{text}**" if gap is not None and gap.excludes_zero and abs(gap.mean) > 0.5 else text
+    return gap is not None and gap.excludes_zero and abs(gap.mean) > 0.5
 
 
 def _names(one: Result) -> list[str]:

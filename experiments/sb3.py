@@ -9,26 +9,25 @@ higher ones.
     python experiments/sb3.py          prints the table
 """
 
-import json
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
 
 import torch
 from gymnasium.wrappers import ClipReward
+from lines import Lines
 from stable_baselines3 import DQN
 from stable_baselines3.common.callbacks import BaseCallback
 
-from everlearn.launch import cores
 from everlearn.report.lives import LAST
 from everlearn.report.results import interval
 from everlearn.rl import Trials, sequence
 from everlearn.rl.play import try_all
 from everlearn.rl.sequences import FRAMES
 
-RECORD = Path(__file__).parent / "sb3.jsonl"
+LINES = Lines(Path(__file__).with_suffix(".jsonl"), ("seed", "game", "lr"))
 GAMES, RATES, SEEDS = ("catcher", "flappy-bird"), (1e-4, 3e-4, 1e-3), range(3)
 
 
@@ -53,9 +52,8 @@ class Tried(BaseCallback):
         return True
 
 
-def lived(game: str, lr: float, seed: int) -> dict:
-    """One life, as a line of the record."""
-    torch.set_num_threads(1)
+def lived(seed: int, game: str, lr: float) -> dict:
+    """One life: its trials, and how long it took."""
     env = sequence(game)
     frames, tried = FRAMES * env.tasks, Tried(game)
     agent = DQN(
@@ -77,22 +75,7 @@ def lived(game: str, lr: float, seed: int) -> dict:
     begun = perf_counter()
     agent.learn(frames, callback=tried)
     seconds = perf_counter() - begun - tried.trying
-    return {"game": game, "lr": lr, "seed": seed, "seconds": seconds, "trials": tried.found}
-
-
-def recorded() -> list[dict]:
-    """The lines there are."""
-    return [json.loads(line) for line in RECORD.read_text().splitlines()] if RECORD.exists() else []
-
-
-def run_missing(workers: int) -> None:
-    """All lives that have no line yet, seed by seed."""
-    done = {(line["game"], line["lr"], line["seed"]) for line in recorded()}
-    wanted = [(game, lr, seed) for seed in SEEDS for game in GAMES for lr in RATES]
-    with ProcessPoolExecutor(workers) as pool, RECORD.open("a") as file:
-        for future in as_completed([pool.submit(lived, *one) for one in wanted if one not in done]):
-            file.write(json.dumps(future.result()) + "\n")
-            file.flush()
+    return {"seconds": seconds, "trials": tried.found}
 
 
 def at_end(line: dict) -> float:
@@ -105,7 +88,7 @@ def table() -> str:
     lines = ["| game | rate | seeds | at the end | frames/s |", "|---|---|---|---|---|"]
     for game in GAMES:
         for lr in RATES:
-            own = [line for line in recorded() if (line["game"], line["lr"]) == (game, lr)]
+            own = [line for line in LINES.recorded() if (line["game"], line["lr"]) == (game, lr)]
             if own:
                 value = interval([at_end(line) for line in own])
                 half = "" if value.half is None else f" ± {value.half:.1f}"
@@ -116,5 +99,5 @@ def table() -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
-        run_missing(int(sys.argv[2]) if len(sys.argv) > 2 else cores())
+        LINES.run_missing(lived, product(SEEDS, GAMES, RATES), int(sys.argv[2]) if len(sys.argv) > 2 else None)
     print(table())

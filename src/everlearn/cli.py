@@ -58,13 +58,21 @@ class Run:
     method: MethodChoice  # ty: ignore[invalid-type-form]
     """How to learn it."""
     memory: int = 200
-    """Rows that the memory holds at most: a ring for GEM, a reservoir for the others."""
+    """Rows that the memory holds at most; methods that replay nothing have none."""
     lr: float = 0.1
-    """Learning rate of SGD (the paper's alpha)."""
+    """Learning rate (the paper's alpha)."""
     hidden: tuple[int, ...] = ()
     """Widths of the hidden layers, or filters of Omniglot's convolutions; by default the paper's."""
+    optimizer: Literal["sgd", "adam", "rmsprop"] = "sgd"
+    """Plain SGD, or Adam or RMSProp as torch has them by default."""
+    keep: Literal["reservoir", "ring"] = "reservoir"
+    """What the memory keeps: a uniform sample, or the last rows of each task, as it always does for GEM."""
+    normalised: bool = True
+    """Whether Omniglot's network has normalisation; the others have none."""
+    alignment: int = 0
+    """Batches from one reading of the gradients' alignment to the next; 0 takes none."""
     seeds: int = 1
-    """How many seeds, from the stream's --seed on."""
+    """How many seeds, from --seed on."""
     evaluation: Evaluation = field(default_factory=lambda: Evaluation(every=500))
     out: Out = Path("runs")
     """Folder for the records; what is recorded there is not run again, what was cut short goes on."""
@@ -74,7 +82,17 @@ class Run:
     def __call__(self) -> int:
         at_least(1, seeds=self.seeds)
         first = Experiment(
-            self.stream, self.method, self.memory, self.lr, self.hidden, self.evaluation, seed=self.stream.seed
+            self.stream,
+            self.method,
+            self.memory,
+            self.lr,
+            self.hidden,
+            self.evaluation,
+            self.stream.seed,
+            self.optimizer,
+            self.keep,
+            self.normalised,
+            self.alignment,
         )
         _get_data([first])
         return _launch([replace(first, seed=first.seed + i) for i in range(self.seeds)], self.out, self.workers)

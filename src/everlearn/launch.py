@@ -17,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 from everlearn.ranges import at_least
+from everlearn.types import InputError
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,11 @@ def launch(experiments: Sequence[Launched], out: Path, workers: int | None = Non
         workers: processes at once, one a core by default.
 
     Raises:
-        InputError: fewer than one worker.
+        InputError: fewer than one worker, or `out` is no folder that can be written to.
     """
     workers = cores() if workers is None else workers
     at_least(1, workers=workers)
+    _check_folder(out)
     recorded = {one for one in experiments if one.is_finished(out / one.folder())}
     experiments = [one for one in dict.fromkeys(experiments) if one not in recorded]
     if not experiments:
@@ -125,6 +127,16 @@ def launch(experiments: Sequence[Launched], out: Path, workers: int | None = Non
             if isinstance(error, Exception):
                 failures[folder] = error
     return Outcome(failures, interrupted)
+
+
+def _check_folder(out: Path) -> None:
+    """Before processes start for it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"records can't be written to {out}: {error.strerror}; name a folder with --out") from error
+    if not os.access(out, os.W_OK):
+        raise InputError(f"records can't be written to {out}: name a folder with --out")
 
 
 def _watch(futures: list[Future], messages: Any, bars: "_Bars") -> None:

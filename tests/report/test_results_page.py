@@ -5,6 +5,7 @@ from pathlib import Path
 import equal_compute
 import mnist
 import pages
+import paper
 import pytest
 
 from everlearn.metrics import retained_accuracy
@@ -38,6 +39,19 @@ def test_the_findings_are_those_that_the_page_discusses(results):
         ("many-permutations", "online", 500): ["RA"],
         ("permutations", "online", 200): ["LA", "BTI"],
         ("permutations", "mer", 200): ["LA"],
+    }
+
+
+def test_the_findings_are_those_that_the_paper_s_page_discusses():
+    assert paper.findings() == {
+        ("rotations", "online", None): ["FTI"],
+        ("rotations", "ewc", None): ["LA", "BTI", "FTI"],
+        ("permutations", "online", None): ["LA", "BTI"],
+        ("permutations", "ewc", None): ["LA", "BTI"],
+        ("permutations", "mer", 200): ["LA"],
+        ("many-permutations", "online", None): ["RA of 25"],
+        ("many-permutations", "ewc", None): ["RA of 25"],
+        ("omniglot", "mer", 5120): ["RA", "BTI"],
     }
 
 

@@ -50,7 +50,7 @@ class Omniglot:
     ink: Literal["white", "black"] = "white"
     """Whether ink is 1 and paper 0, or the other way round."""
     seed: int = 0
-    """Of which drawings are for testing, and of all orders."""
+    """Of which drawings are for testing, and of all orders; in an experiment, of all else too."""
 
     def __post_init__(self) -> None:
         at_least(1, tasks=self.tasks, batch_size=self.batch_size, held_out=self.held_out)

@@ -32,7 +32,7 @@ class Permutations:
     data: str = "mnist"
     """The data set: mnist or fashion-mnist."""
     seed: int = 0
-    """Of the permutations and the examples."""
+    """Of the permutations and the examples; in an experiment, of all else too."""
 
     def __post_init__(self) -> None:
         at_least(1, tasks=self.tasks, examples=self.examples, batch_size=self.batch_size)
