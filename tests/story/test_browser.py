@@ -50,6 +50,11 @@ def test_it_reads_well(story, browser, width, scheme):
         "Math.min(...[...document.querySelectorAll('p')].map(p => parseFloat(getComputedStyle(p).fontSize)))"
     )
     assert size >= 16
+    labels = page.locator("svg text").evaluate_all(
+        "texts => texts.map(text => [parseFloat(getComputedStyle(text).fontSize), text.getScreenCTM()])"
+        ".map(([size, to]) => size * Math.hypot(to.a, to.b))"
+    )
+    assert min(labels) >= 10
     paper, ink = (page.evaluate(f"getComputedStyle(document.body).{name}") for name in ("backgroundColor", "color"))
     assert (brightness(paper) < 60) == (scheme == "dark")
     assert abs(brightness(paper) - brightness(ink)) > 150

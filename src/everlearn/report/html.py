@@ -29,7 +29,7 @@ _PAGE = Template("""<!doctype html>
   .films img { max-width: 100%; border-radius: .25rem; }
   figure { margin: 1rem 0; }
   figcaption { color: var(--soft); font-size: .85rem; }
-  figure.one { max-width: 46rem; } svg { width: 100%; height: auto; }
+  figure.one { max-width: 36rem; } svg { width: 100%; height: auto; }
   svg text { font-family: system-ui, sans-serif !important; }
   details { margin: 1rem 0; } summary { cursor: pointer; }
   pre { overflow-x: auto; background: var(--wash); padding: .75rem; border-radius: .5rem; font-size: .8rem; }

@@ -32,14 +32,14 @@ def amnesia(courses: Sequence[Course], title: str, *, published: bool = False) -
             passes, right = zip(*PUBLISHED, strict=True)
             axes.plot(passes, right, "x", color=COLOURS[0], markersize=8, label="ones in 1989")
         axes.set(xlabel="passes through the twos", ylabel="right answers, %", ylim=(0, 104), xticks=range(0, 21, 5))
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2, columnspacing=1, fontsize=9)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2, columnspacing=1, fontsize=9.5)
         return svg(figure, title)
 
 
 def dilemma(points: Mapping[str, Sequence[Point]]) -> str:
     """Stability against plasticity, one line a method."""
     with style():
-        figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+        figure = Figure(figsize=(4.6, 4.4), layout="constrained")
         axes = figure.add_subplot()
         grid(axes)
         for method, own in points.items():
@@ -49,12 +49,12 @@ def dilemma(points: Mapping[str, Sequence[Point]]) -> str:
             for point in (own[0], own[-1]):
                 place = (100 * point.plasticity, 100 * point.stability)
                 axes.annotate(
-                    point.knob, place, (8, -3), textcoords="offset points", fontsize=8, color=colour, clip_on=False
+                    point.knob, place, (8, -3), textcoords="offset points", fontsize=9.5, color=colour, clip_on=False
                 )
         axes.set_xlabel("plasticity: accuracy on a task right after learning it, %")
         axes.set_ylabel("stability: how much of it is left at the end, %")
         axes.margins(x=0.16, y=0.08)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
         return svg(figure, "Stability against plasticity")
 
 
@@ -65,20 +65,20 @@ def _places(points: Sequence[Point]) -> list[tuple[float, float]]:
 def heat_maps(name: str, seen: Microscope, limit: float) -> str:
     """How far the gradients of each two tasks agree, at three moments."""
     with style():
-        figure = Figure(figsize=(5.4, 2.35), layout="constrained")
+        figure = Figure(figsize=(4.6, 2.2), layout="constrained")
         mesh = None
         for i, (after, matrix) in enumerate(zip(AFTER, seen.matrices, strict=True)):
             axes = figure.add_subplot(1, len(AFTER), i + 1)
             mesh = axes.pcolormesh(np.array(matrix), cmap="RdBu", vmin=-limit, vmax=limit, edgecolors="face")
             axes.set(aspect="equal", xticks=[], yticks=[])
             axes.invert_yaxis()
-            axes.set_title(f"after task {after}", fontsize=9)
-            axes.set_xlabel("task", fontsize=9)
+            axes.set_title(f"after task {after}", fontsize=9.5)
+            axes.set_xlabel("task", fontsize=9.5)
             if i == 0:
-                axes.set_ylabel("task", fontsize=9)
+                axes.set_ylabel("task", fontsize=9.5)
         if mesh is not None:
             bar = figure.colorbar(mesh, ax=figure.axes, shrink=0.75, aspect=12)
-            bar.ax.set_title("cosine", fontsize=8)
+            bar.ax.set_title("cosine", fontsize=9.5)
         figure.suptitle(name, x=0.02, ha="left", fontsize=11)
         return svg(figure, f"Agreement of the gradients of each two tasks, {name}")
 
