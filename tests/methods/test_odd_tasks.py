@@ -6,6 +6,13 @@ import torch
 import everlearn as el
 
 METHODS = {
+    "Online": (el.Online(), lambda: None),
+    "Reptile": (el.Reptile(steps=5), lambda: None),
+    "Independent": (el.Independent(), lambda: None),
+    "TaskInput": (el.TaskInput(), lambda: None),
+    "ER": (el.ER(replayed=3), lambda: el.Reservoir(12)),
+    "MERBig": (el.MERBig(replayed=3), lambda: el.Reservoir(12)),
+    "MERCurrent": (el.MERCurrent(replayed=3), lambda: el.Ring(12, tasks=4)),
     "AGEM": (el.AGEM(drawn=4), lambda: el.Reservoir(12)),
     "EWC": (el.EWC(strength=0.1), lambda: None),
     "GEM": (el.GEM(), lambda: el.Ring(12, tasks=4)),
@@ -14,12 +21,18 @@ METHODS = {
     "MER": (el.MER(batches=2, replayed=3), lambda: el.Ring(12, tasks=4)),
 }
 
+MODELS = {
+    "Independent": lambda: el.ByTask([el.mlp([3, 5, 4], seed=i) for i in range(8)]),
+    "TaskInput": lambda: el.TaskInputNet([3, 5, 4], tasks=8),
+}
+
 
 def learner_of(name):
     method, memory = METHODS[name]
-    model = el.mlp([3, 5, 4]).double()
+    model = MODELS.get(name, lambda: el.mlp([3, 5, 4]))().double()
     sgd = torch.optim.SGD(model.parameters(), lr=0.05)
-    return el.Learner(model, sgd, el.cross_entropy, memory=memory(), method=method)
+    called = {"forward": lambda model, batch: model(batch["x"], batch["task"])} if name in MODELS else {}
+    return el.Learner(model, sgd, el.cross_entropy, memory=memory(), method=method, **called)
 
 
 def stream(toy, tasks, label=None):

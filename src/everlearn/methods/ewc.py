@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from everlearn.batches import join, rows
+from everlearn.batches import count, join, rows
 from everlearn.ranges import at_least, not_negative
 from everlearn.types import Batch, InputError, Learning, Penalty, Point, task_column
 
@@ -50,8 +50,10 @@ class EWC:
             state["first"] = {}
         losses = learner.descend(batch, penalty=self._penalty(state) if "importance" in state else None)
         state["task"] = task
-        first = join(state.get("first", {}), batch)
-        state["first"] = {name: values[: self.kept].detach().clone() for name, values in first.items()}
+        first = state.setdefault("first", {})
+        if count(first) < self.kept:
+            more = join(first, batch)
+            state["first"] = {name: values[: self.kept].detach().clone() for name, values in more.items()}
         return losses
 
     def _penalty(self, state: dict[str, Any]) -> Penalty:
