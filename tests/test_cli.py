@@ -110,7 +110,7 @@ def test_no_option_of_a_method_is_one_of_the_stream_or_the_run_too(stream, metho
 def test_list_names_everything(capsys):
     assert main(["list"]) == 0
     shown = capsys.readouterr().out
-    for name in ("rotations", "many-permutations", "mer-big", "task-er", "reptile", "fashion-mnist", "omniglot"):
+    for name in ("rotations", "many-permutations", "mer-big", "task-er", "reptile", "task-er-adam", "fashion-mnist"):
         assert name in shown
 
 

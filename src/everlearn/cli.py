@@ -14,7 +14,7 @@ import tyro
 
 from everlearn.experiment import Experiment
 from everlearn.launch import Launched, launch
-from everlearn.presets import CHOSEN, METHODS, STREAMS, TABLES, paper, sizes, table
+from everlearn.presets import CHOSEN, METHODS, STREAMS, TABLES, method_name, paper, sizes, table
 from everlearn.ranges import at_least
 from everlearn.report import (
     alignment_table,
@@ -266,6 +266,12 @@ class List:
         groups = {
             "streams": {name: _about(type(stream)) for name, stream in STREAMS.items()},
             "methods": {name: _about(method) for name, method in METHODS.items()},
+            "of the paper, beside these": {
+                name: f"{method_name({'method': {'name': type(one.method).__name__}})} with {one.beside}"
+                for settings in CHOSEN.values()
+                for name, one in settings.items()
+                if one.beside
+            },
             "data sets": {name: dataset.about for name, dataset in DATASETS.items()},
         }
         for title, items in groups.items():

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import equal_compute
 import mnist
+import optimizers
 import pages
 import paper
 import pytest
 
+from everlearn import presets
 from everlearn.metrics import retained_accuracy
 from everlearn.report import read_results
 
@@ -20,6 +22,13 @@ def test_tables(name):
     stands = pages.between(name).search((ROOT / page).read_text())
     assert stands
     assert stands[0] == table()
+
+
+@pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS)
+@pytest.mark.parametrize("cell", optimizers.MNIST_CELLS)
+def test_the_searched_rates_are_those_that_retain_the_most(optimizer, cell):
+    retained = optimizers.means(optimizer, *cell)
+    assert presets.CHOSEN[cell][f"task-er-{optimizer}"].lr == max(retained, key=retained.get)
 
 
 @pytest.fixture(scope="module")
