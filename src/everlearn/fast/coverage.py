@@ -33,6 +33,21 @@ def objections(model: nn.Module, optimizer: Optimizer, loss: Any) -> Iterator[st
     """
     if loss not in LOSSES:
         yield "the loss is not everlearn's cross_entropy, squared, huber or chosen_huber"
+    if any(of_model(model)):
+        yield from of_model(model)
+        return
+    parameters = parameters_of(layers_of(model))
+    if not all(parameter.requires_grad for parameter in parameters):
+        yield "not all parameters are trainable"
+    yield from _of_optimizer(optimizer, parameters)
+    if torch.is_autocast_enabled("cpu"):
+        yield "autocast is on"
+    if not torch.is_grad_enabled():
+        yield "gradients are disabled"
+
+
+def of_model(model: nn.Module) -> Iterator[str]:
+    """Why the kernel can't take a model, one reason after another; nothing where it can."""
     if type(model) is not nn.Sequential:
         yield f"the model is a {type(model).__name__}, not a Sequential of Linear and ReLU or Tanh layers"
         return
@@ -42,11 +57,6 @@ def objections(model: nn.Module, optimizer: Optimizer, loss: Any) -> Iterator[st
         return
     parameters = parameters_of(layers)
     yield from _of_parameters(parameters)
-    yield from _of_optimizer(optimizer, parameters)
-    if torch.is_autocast_enabled("cpu"):
-        yield "autocast is on"
-    if not torch.is_grad_enabled():
-        yield "gradients are disabled"
     if (error := kernel_error(parameters[0].dtype)) is not None:
         yield f"numba does not work here: {error}"
 
@@ -137,8 +147,6 @@ def _of_parameters(parameters: list[nn.Parameter]) -> Iterator[str]:
 def _of_parameter(parameter: nn.Parameter) -> Iterator[str]:
     if type(parameter) is not nn.Parameter:
         yield f"a parameter is a {type(parameter).__name__}"
-    if not parameter.requires_grad:
-        yield "not all parameters are trainable"
     if not parameter.is_cpu:
         yield f"the model is on {parameter.device}, not on the CPU"
     if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:

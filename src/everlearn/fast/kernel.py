@@ -35,17 +35,32 @@ def compiled(dtype: torch.dtype) -> Callable[..., int]:
     Args:
         dtype: torch.float32 or torch.float64.
     """
+    none, widths = _nothing(dtype)
+    return _tried(
+        descend_each, none[:, 0], widths, 1, False, CROSS_ENTROPY, none, widths[:0], none, 0.0, none[:, 0], none[:, 0]
+    )
+
+
+@cache
+def compiled_outputs(dtype: torch.dtype) -> Callable[..., None]:
+    """`outputs_of`, likewise."""
+    none, widths = _nothing(dtype)
+    return _tried(outputs_of, none[:, 0], widths, False, none, none)
+
+
+def _nothing(dtype: torch.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """No rows of one number, and a network's widths."""
+    return torch.empty((0, 1), dtype=dtype, device="cpu").numpy(), np.array([1, 1])
+
+
+def _tried(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
+    """A function compiled, after a call, which compiles it or reads it from disk."""
     try:
-        return _tried(njit(descend_each, cache=True, **_HOW), dtype)
+        kernel = njit(function, cache=True, **_HOW)
+        kernel(*arguments)
     except Exception:  # No folder to write in, a full disk, a damaged file: numba has another error for each.
-        return _tried(njit(descend_each, **_HOW), dtype)
-
-
-def _tried(kernel: Callable[..., int], dtype: torch.dtype) -> Callable[..., int]:
-    """The kernel after a call on no rows, which compiles it or reads it from disk."""
-    none = torch.empty((0, 1), dtype=dtype, device="cpu").numpy()
-    widths = np.array([1, 1])
-    kernel(none[:, 0], widths, 1, False, CROSS_ENTROPY, none, widths[:0], none, 0.0, none[:, 0], none[:, 0])
+        kernel = njit(function, **_HOW)
+        kernel(*arguments)
     return kernel
 
 
@@ -78,19 +93,7 @@ def descend_each(theta, widths, outputs, tanh, loss, x, labels, targets, lr, wei
     for row in range(len(x)):
         factor = weight[row] if len(weight) else theta.dtype.type(1)
         rate = theta.dtype.type(lr * factor)
-        below = x[row]
-        unit = start = 0
-        for layer in range(layers):
-            n, m = widths[layer], widths[layer + 1]
-            above, index = units[unit + n : unit + n + m], active[unit : unit + n]
-            counts[layer] = _list(below, index, tanh and layer > 0)
-            above[:] = theta[start + n * m : start + (n + 1) * m]
-            _add_weighted(theta[start : start + n * m].reshape(n, m), below, index[: counts[layer]], above)
-            if layer < layers - 1:
-                _activate(above, tanh)
-            below = above
-            unit, start = unit + n, start + (n + 1) * m
-
+        unit, start = _forward(theta, widths, tanh, x[row], units, active, counts)
         output = units[unit : unit + outputs]
         errors[outputs : widths[-1]] = 0
         if len(labels) and (labels[row] < 0 or labels[row] >= outputs):
@@ -119,6 +122,51 @@ def descend_each(theta, widths, outputs, tanh, loss, x, labels, targets, lr, wei
                 _step_and_pass_down(weights, below, index, rate, errors[:m], errors_below[:n], tanh)
                 errors, errors_below = errors_below, errors
     return len(x)
+
+
+def outputs_of(theta, widths, tanh, x, found):
+    """What the network gives for each row.
+
+    Args:
+        theta, widths, tanh, x: as for `descend_each`.
+        found: (rows, outputs) takes it.
+    """
+    units = np.empty(widths.sum(), theta.dtype)
+    active = np.empty(len(units), np.uintp)
+    counts = np.empty(len(widths) - 1, np.int64)
+    for row in range(len(x)):
+        unit, _ = _forward(theta, widths, tanh, x[row], units, active, counts)
+        found[row] = units[unit : unit + found.shape[1]]
+
+
+@_part
+def _forward(theta, widths, tanh, x, units, active, counts):
+    """One row through all layers.
+
+    Args:
+        theta, widths, tanh: as for `descend_each`.
+        x: (inputs,).
+        units: takes every layer's values, layer after layer, but for x.
+        active: takes the places of the values below each layer that are not zero.
+        counts: (layers,) takes how many these are.
+
+    Returns:
+        Where the last layer begins in `units`, and where all parameters end.
+    """
+    layers = len(widths) - 1
+    below = x
+    unit = start = 0
+    for layer in range(layers):
+        n, m = widths[layer], widths[layer + 1]
+        above, index = units[unit + n : unit + n + m], active[unit : unit + n]
+        counts[layer] = _list(below, index, tanh and layer > 0)
+        above[:] = theta[start + n * m : start + (n + 1) * m]
+        _add_weighted(theta[start : start + n * m].reshape(n, m), below, index[: counts[layer]], above)
+        if layer < layers - 1:
+            _activate(above, tanh)
+        below = above
+        unit, start = unit + n, start + (n + 1) * m
+    return unit, start
 
 
 @_part

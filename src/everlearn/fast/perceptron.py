@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Size, Tensor, nn
+from torch.autograd.graph import increment_version
 
 from everlearn.fast.coverage import flattens, layers_of, parameters_of
 from everlearn.losses import chosen_huber, cross_entropy, huber, squared
@@ -72,10 +73,10 @@ class Perceptron:
 
     Args:
         model: a Sequential of Linear layers with ReLU or Tanh between them, and maybe a Flatten before.
-        loss: `cross_entropy`, `squared`, `huber` or `chosen_huber`.
+        loss: `cross_entropy`, `squared`, `huber` or `chosen_huber`; none where no steps are taken.
     """
 
-    def __init__(self, model: nn.Module, loss: Any) -> None:
+    def __init__(self, model: nn.Module, loss: Any = None) -> None:
         from everlearn.fast import kernel  # noqa: PLC0415
 
         layers = layers_of(model)
@@ -86,7 +87,7 @@ class Perceptron:
             squared: kernel.SQUARED,
             huber: kernel.HUBER,
             chosen_huber: kernel.CHOSEN_HUBER,
-        }[loss]
+        }.get(loss)
         self._tanh = len(layers) > 1 and isinstance(layers[1], nn.Tanh)
         self._parameters = parameters_of(layers)
         weights = self._parameters[::2]
@@ -94,9 +95,11 @@ class Perceptron:
         self._widths = np.array([_up(self._inputs), *(_up(weight.shape[0]) for weight in weights)])
         self._dtype = self._parameters[0].dtype
         self._kernel = kernel.compiled(self._dtype)
+        self._outputs_of = kernel.compiled_outputs(self._dtype)
         shapes = {name: p.shape for name, p in model.named_parameters()}
         self._own = FlatPoint.zeros(shapes, self._dtype)
         self._tensors = list(self._own.tensors().values())
+        self._arrays = [tensor.numpy() for tensor in self._tensors]
         self._theta = self._own.flat.numpy()
         # For the arguments that a call does not need.
         self._no_labels = np.empty(0, np.int64)
@@ -128,16 +131,19 @@ class Perceptron:
                 "the model's weights were changed in the middle of a learn, of which the compiled path knew nothing: "
                 "in a method, ask for learner.model anew after each step; see the guide on speed"
             )
-        for parameter, own in zip(self._parameters, self._tensors, strict=True):
-            parameter.copy_(own)
+        # Numpy transposes faster than torch, but torch doesn't see it.
+        for parameter, own in zip(self._parameters, self._arrays, strict=True):
+            np.copyto(parameter.detach().numpy(), own)
+        increment_version(self._parameters)
 
     def _versions(self) -> list[int]:
         """How often torch has changed each of the model's parameters."""
         return [parameter._version for parameter in self._parameters]
 
-    def _take(self) -> None:
-        for parameter, own in zip(self._parameters, self._tensors, strict=True):
-            np.copyto(own.numpy(), parameter.detach().numpy())  # Transposes faster than torch.
+    def take(self) -> None:
+        """Take the model's parameters as they are now."""
+        for parameter, own in zip(self._parameters, self._arrays, strict=True):
+            np.copyto(own, parameter.detach().numpy())
         self._taken = self._versions()
         self._newer = True
 
@@ -195,7 +201,7 @@ class Perceptron:
             loss is not finite or whose label is out of range.
         """
         if not self._newer:
-            self._take()
+            self.take()
         x, labels, targets, factors = map(np.ascontiguousarray, rows)
         losses = np.empty(len(x), x.dtype)
         done = self._kernel(
@@ -203,10 +209,27 @@ class Perceptron:
         )
         return torch.from_numpy(losses[:done])
 
+    def outputs(self, x: Tensor) -> Tensor | None:
+        """What the parameters that were taken, and changed since, give for rows.
+
+        Args:
+            x: (rows, inputs), or what is flattened to that.
+
+        Returns:
+            (rows, outputs); None where the rows are otherwise.
+        """
+        given = x.flatten(1) if self._flattens and x.ndim > 1 else x
+        if given.dtype is not self._dtype or given.ndim != 2 or given.shape[1] != self._inputs or not given.is_cpu:
+            return None
+        found = np.empty((len(given), self._outputs), self._theta.dtype)
+        rows = np.ascontiguousarray(given.detach().numpy())
+        self._outputs_of(self._theta, self._widths, self._tanh, rows, found)
+        return torch.from_numpy(found)
+
     def snapshot(self) -> FlatPoint:
         """A copy of the parameters."""
         if not self._newer:
-            self._take()
+            self.take()
         return FlatPoint(self._own.flat.clone(), self._own.shapes)
 
     @torch.no_grad()
@@ -224,7 +247,7 @@ class Perceptron:
         if start is None or start.dtype is not self._dtype:
             return False
         if not self._newer:
-            self._take()
+            self.take()
         torch.lerp(start, self._own.flat, rate, out=self._own.flat)
         return True
 

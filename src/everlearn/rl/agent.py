@@ -1,6 +1,5 @@
 """A deep Q-network whose learner is any of ours."""
 
-from copy import deepcopy
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from everlearn import checkpoint
 from everlearn.batches import check_finite
 from everlearn.chance import generator
+from everlearn.fast import Frozen
 from everlearn.learner import Learner
 from everlearn.losses import Prepared, chosen_huber
 from everlearn.ranges import at_least, not_negative
@@ -100,7 +100,7 @@ class DQN:
         self.epsilon = Epsilon() if epsilon is None else epsilon
         self.frames = 0
         self._dtype = next(network.parameters()).dtype
-        self._target = deepcopy(network).requires_grad_(False).eval()
+        self._target = Frozen(network)
         self._generator = generator(seed, "actions")
 
     def values(self, observations: np.ndarray) -> Tensor:
@@ -150,7 +150,7 @@ class DQN:
             loss = self.learner.learn(row)
         self.frames += 1
         if self.frames % self.target_every == 0:
-            self._target.load_state_dict(self.learner.model.state_dict())
+            self._target.become(self.learner.model.state_dict())
         return loss
 
     def _with_target(self, batch: Batch) -> Batch:
@@ -166,7 +166,7 @@ class DQN:
         """A copy of all that a resumed run needs of the agent."""
         return {
             "learner": self.learner.state_dict(),
-            "target": deepcopy(self._target.state_dict()),
+            "target": self._target.state_dict(),
             "frames": self.frames,
             "generator": self._generator.get_state(),
         }
@@ -180,7 +180,7 @@ class DQN:
         if not {"learner", "target", "frames", "generator"} <= state.keys():
             raise InputError("this is not the state of a DQN")
         self.learner.load_state_dict(state["learner"])
-        self._target.load_state_dict(state["target"])
+        self._target.become(state["target"])
         self.frames = state["frames"]
         self._generator.set_state(state["generator"])
 
