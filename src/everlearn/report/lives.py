@@ -1,9 +1,10 @@
 """Records of games read back: lives, grouped into arms that differ only in their seeds."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,11 @@ class Life:
         return values[-LAST:].mean(0)
 
     @property
+    def end(self) -> float:
+        """The mean score over tasks at the end."""
+        return float(self.at_end(self.scores).mean())
+
+    @property
     def has_networks(self) -> bool:
         """Whether the agent as it was after each task is beside the record."""
         return len(list(self.folder.glob("after-*"))) == self.tasks
@@ -113,7 +119,7 @@ class Lives:
 
     def at_end(self) -> Interval:
         """The mean score over tasks at the end."""
-        return interval([float(run.at_end(run.scores).mean()) for run in self.runs])
+        return interval([run.end for run in self.runs])
 
     def first(self) -> tuple[Interval, Interval]:
         """The first task's score at the end of its own training, and at the end of all."""
@@ -183,10 +189,10 @@ def _read(path: Path) -> Life | None:
     return life if trials else None
 
 
-def gap(one: Lives, other: Lives) -> Difference | None:
-    """The paired difference of the mean score at the end over the seeds that both have; None below two of them."""
+def gap(one: Lives, other: Lives, measure: Callable[[Life], float] = attrgetter("end")) -> Difference | None:
+    """The paired difference of a measure over the seeds that both have, 95 %; None below two of them."""
     pairs = [(a, b) for a in one.runs for b in other.runs if a.experiment.seed == b.experiment.seed]
     if len(pairs) < 2:
         return None
-    ours, theirs = ([float(run.at_end(run.scores).mean()) for run in side] for side in zip(*pairs, strict=True))
+    ours, theirs = ([measure(run) for run in side] for side in zip(*pairs, strict=True))
     return paired_difference(ours, theirs, confidence=0.95)
