@@ -41,6 +41,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "equal-compute": ("docs/results/equal-compute.md", equal_compute.comparison_table),
     "search": ("docs/results/equal-compute.md", equal_compute.search_table),
     **{f"paper-{number}": ("docs/results/paper.md", partial(paper.accuracies, number)) for number in (1, 2, 3, 6)},
+    "paper-4-signs": ("docs/results/paper.md", paper.signs),
     "paper-4": ("docs/results/paper.md", paper.alignment),
     "paper-5": ("docs/results/paper.md", paper.transfer),
     **{f"paper-{number}": ("docs/results/paper.md", partial(paper.reproductions, number)) for number in (7, 8, 9)},

@@ -147,6 +147,26 @@ def alignment() -> str:
     return "\n".join([row(list(head)), "|---" * len(head) + "|", *map(row, rows)])
 
 
+def signs() -> str:
+    """In how many settings each protocol shows the published signs: ER's mean below 0, MER's above."""
+    found = read_results([ALIGNMENT]) if ALIGNMENT.exists() else []
+    at = {(one.stream, one.config["memory"], one.method): one for one in found if one.method not in NO_MEMORY}
+    settings = sorted({(stream, memory) for stream, memory, _ in at})
+    lines = [f"| | {' | '.join(PROTOCOLS)} |", "|---" * (1 + len(PROTOCOLS)) + "|"]
+    for replay in ("er", "task-er"):
+        for mer in ("mer", "mer-big", "mer-current"):
+            told = []
+            for when in PROTOCOLS:
+                pairs = [
+                    (at[*one, replay].alignment(when, "dot"), at[*one, mer].alignment(when, "dot")) for one in settings
+                ]
+                as_published = [(a, b) for a, b in pairs if a.mean < 0 < b.mean]
+                sure = sum(a.mean + a.half < 0 < b.mean - b.half for a, b in as_published)
+                told.append(f"{len(as_published)} of {len(pairs)}; {sure} for sure")
+            lines.append(row([f"{NAMES[replay]} and {NAMES[mer]}", *told]))
+    return "\n".join(lines)
+
+
 def _ours(one: Result, metric, sign: str = "") -> str:
     value = one.measure(metric)
     return f"{value.mean:{sign}.2f}" + ("" if value.half is None else f" ± {value.half:.2f}")
