@@ -34,9 +34,10 @@ GAMES, RATES, SEEDS = ("catcher", "flappy-bird"), (1e-4, 3e-4, 1e-3), range(3)
 class Tried(BaseCallback):
     """Trials every so many frames, as ours have them."""
 
-    def __init__(self, game: str) -> None:
+    def __init__(self, game: str, seed: int) -> None:
         super().__init__()
-        self.env, self.trials, self.found, self.trying = sequence(game), Trials(), [], 0.0
+        self.env, self.found, self.trying = sequence(game), [], 0.0
+        self.trials = Trials(limit=10_000, seed=Trials().seed + 1_000 * seed)
 
     def values(self, observations):
         """What each action is worth."""
@@ -55,7 +56,7 @@ class Tried(BaseCallback):
 def lived(seed: int, game: str, lr: float) -> dict:
     """One life: its trials, and how long it took."""
     env = sequence(game)
-    frames, tried = FRAMES * env.tasks, Tried(game)
+    frames, tried = FRAMES * env.tasks, Tried(game, seed)
     agent = DQN(
         "MlpPolicy",
         ClipReward(env, -1, 1),

@@ -42,10 +42,10 @@ def test_what_was_learned_and_what_is_left(tmp_path):
     ((lives,),) = read_lives([tmp_path])
     (run,) = lives.runs
     assert run.learned(run.scores).tolist() == [3, 4]
-    assert run.at_end(run.scores).tolist() == [2.25, 4.5]
+    assert run.at_end(run.scores).tolist() == [1, 4]
     assert run.at_end(run.hits).tolist() == [0.75, 0]
-    assert (lives.name, lives.learned().mean, lives.at_end().mean) == ("dqn-mer", 3.5, 3.375)
-    assert [one.mean for one in lives.first()] == [3, 2.25]
+    assert (lives.name, lives.learned().mean, lives.at_end().mean) == ("dqn-mer", 3.5, 2.5)
+    assert [one.mean for one in lives.first()] == [3, 1]
     assert run.speed == 20
 
 
@@ -82,7 +82,7 @@ def test_the_table(tmp_path):
     assert [line.split("  ")[0] for line in lines[3:6]] == [
         "sequential", "dqn-mer, rate 0.0196078", "dqn-mer, rate 0.5"
     ]  # fmt: skip
-    assert "3.5 ± 0.0  3.4 ± 0.0" in lines[4]
+    assert "3.5 ± 0.0  2.5 ± 0.0" in lines[4]
     assert lines[7] == "dqn-mer, rate 0.5 less sequential at the end: -1.0 ± 0.0"
 
 

@@ -14,6 +14,7 @@ from everlearn.launch import launch
 from everlearn.record import Record
 from everlearn.rl import Epsilon, GameExperiment, Trials, experiment_of, live
 from everlearn.rl.play import Frame
+from everlearn.rl.sequences import SEQUENCES
 
 MER = el.MER(batches=1, replayed=4, beta=1.0, gamma=0.3, add="before")
 SHORT = GameExperiment(
@@ -69,6 +70,15 @@ def test_a_folder_tells_its_experiment_and_gives_the_agent_after_each_task(tmp_p
         SHORT.agent_after(tmp_path, 7)
     with pytest.raises(el.InputError, match="holds no run of a game"):
         experiment_of(tmp_path / "nowhere")
+
+
+def test_a_run_of_tasks_that_a_sequence_no_longer_has_is_no_run_of_it(tmp_path, monkeypatch):
+    list(SHORT.perform(tmp_path / SHORT.folder()))
+    make, schedule = SEQUENCES["catcher"]
+    monkeypatch.setitem(SEQUENCES, "catcher", (make, [(0, {"velocity": 0.5}), *schedule[1:]]))
+    assert not SHORT.is_finished(tmp_path / SHORT.folder())
+    with pytest.raises(el.InputError, match="of other tasks than catcher now has"):
+        experiment_of(next(tmp_path.iterdir()))
 
 
 def test_a_run_that_begins_anew_leaves_nothing_of_the_old_one(tmp_path):

@@ -245,10 +245,22 @@ def test_upside_down_the_picture_and_the_numbers_are_turned():
         for _ in range(12):
             game.step(1)
     up, down = (game.step(1)[0] for game in (plain, turned))
-    assert down[0] == pytest.approx((512 - 24) / 512 - up[0])
+    # Gaps of 100 begin at 25 to 192, so that their middle is at (25 + 292) / 2.
+    assert down[0] == pytest.approx((317 - 24) / 512 - up[0])
     assert down[1] == -up[1]
-    assert down[3] == pytest.approx(1 - up[4])
+    assert down[3] == pytest.approx(317 / 512 - up[4])
     np.testing.assert_array_equal(plain.render(), turned.render()[::-1])
+
+
+def test_upside_down_gaps_are_observed_where_they_are_otherwise():
+    ranges = []
+    for turned in (False, True):
+        games = Games(FlappyBird(upside_down=turned), 500)
+        gaps = games.reset(seed=0)[0][:, [3, 4, 6, 7]]
+        ranges.append([gaps.min(0), gaps.max(0)])
+    np.testing.assert_allclose(*ranges, atol=0.01)
+    assert ranges[0][0][0] >= 25 / 512
+    assert ranges[0][1][1] <= 292 / 512
 
 
 @pytest.mark.parametrize("name", ["everlearn/Catcher-v0", "everlearn/FlappyBird-v0"])

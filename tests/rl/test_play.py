@@ -53,6 +53,14 @@ def test_trials_change_nothing():
     assert tried.frames == not_tried.frames == 120
 
 
+def test_each_life_is_tried_in_episodes_of_its_own():
+    trials = Trials(every=3, episodes=4, limit=300)
+    agent = make()
+    for seed in (0, 2):
+        *_, tried = (event for event in live(agent, Changing(*CATCHER), 3, trials=trials, seed=seed))
+        assert tried.scores == try_all(agent, Changing(*CATCHER), replace(trials, seed=1_000_000 + 1_000 * seed))[0]
+
+
 def test_a_trial_counts_what_single_games_give():
     agent, env = make(), Changing(*CATCHER)
     found = try_all(agent, env, Trials(episodes=4, limit=200, seed=7))

@@ -9,7 +9,7 @@ from string import Template
 from tempfile import TemporaryDirectory
 
 from everlearn.report.figures import every_game
-from everlearn.report.lives import LAST, OWN, Life, Lives, gap
+from everlearn.report.lives import LAST, Life, Lives, gap
 from everlearn.report.results import Interval
 from everlearn.report.text import aligned, ruled
 
@@ -64,7 +64,7 @@ def _row(lives: Lives, name: str) -> tuple[str, ...]:
         str(len(lives.runs)),
         f"{lives.experiment.lr:.3g}",
         *map(_told, (lives.learned(), lives.at_end(), own, last)),
-        _told(lives.hits()) + " %",
+        _told(lives.hits()) + " %" if lives.experiment.sequence.startswith("catcher") else "–",
         f"{sum(run.speed for run in lives.runs) / len(lives.runs):,.0f}",
     )
 
@@ -91,8 +91,8 @@ def game_caption(group: Sequence[Lives]) -> str:
     return (
         f"Scores are sums of rewards: means over tasks and episodes, {trials.episodes} of each task in each trial, cut "
         f"off after {trials.limit:,} frames.\n"
-        f"Learned: each task at the end of its own training (the last {OWN} trials in it). At the end: of all ({LAST} "
-        "trials).\nHits: the share of rewards that were a gain. ± is half of a 95 % interval over seeds."
+        f"Learned: each task at the end of its own training (the last {LAST} trials in it). At the end: of all "
+        "(likewise).\nHits: of Catcher, the share of fruits that were caught. ± is half of a 95 % interval over seeds."
     )
 
 

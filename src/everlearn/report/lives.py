@@ -19,12 +19,10 @@ from everlearn.types import InputError
 if TYPE_CHECKING:
     from everlearn.rl import GameExperiment
 
-LAST = 4
-"""Trials that are averaged where the end is meant: one of a few episodes says little."""
+LAST = 2
+"""Trials that are averaged where the end is meant, of a task's own training or of all: one says little."""
 FRAMES_IN_PAPER = 25_000
 """Of each task."""
-OWN = 2
-"""Trials that are averaged where the end of a task's own training is meant."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Life:
         found = []
         for task in range(self.tasks):
             before = self.frames <= (task + 1) * length
-            own = np.flatnonzero(before & (self.frames > task * length))[-OWN:]
+            own = np.flatnonzero(before & (self.frames > task * length))[-LAST:]
             found.append(values[own if len(own) else [before.sum()], task].mean())
         return np.array(found)
 

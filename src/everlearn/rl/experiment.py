@@ -21,7 +21,7 @@ from everlearn.ranges import at_least, positive
 from everlearn.record import Record
 from everlearn.rl.agent import DQN, Epsilon
 from everlearn.rl.arms import arm_name
-from everlearn.rl.changing import Changing
+from everlearn.rl.changing import Changing, Schedule
 from everlearn.rl.play import Episode, Event, Frame, Trial, Trials, live
 from everlearn.rl.sequences import FRAMES, SEQUENCES
 from everlearn.types import InputError, Memory, Method
@@ -46,7 +46,11 @@ def experiment_of(folder: Path) -> "GameExperiment":
         raise InputError(f"{folder} holds a run of {name}, which is no method of everlearn's")
     config["method"] = getattr(methods, name)(**method)
     config["epsilon"], config["trials"] = Epsilon(**config["epsilon"]), Trials(**config["trials"])
-    return GameExperiment(**config)
+    tasks = config.pop("tasks", None)
+    experiment = GameExperiment(**config)
+    if experiment.config()["tasks"] != tasks:
+        raise InputError(f"{folder} holds a run of other tasks than {experiment.sequence} now has")
+    return experiment
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ class GameExperiment:
     """How often an action is drawn by lot."""
     target_every: int = 500
     """Frames from one copy of the network to the next."""
+    clip: float = 1.0
+    """Rewards are cut to ± this before they are learned."""
     begin: int = 0
     """Frames whose transitions are only remembered."""
     trials: Trials = field(default_factory=Trials)
@@ -127,10 +133,21 @@ class GameExperiment:
         return event.frame, f"task {event.task + 1}, ε {event.epsilon:.2f}{last}"
 
     def config(self) -> dict[str, Any]:
-        """All settings as JSON has them, the method with its class's name."""
+        """All settings as JSON has them, the method with its class's name, the tasks with all that they are."""
         settings = asdict(self)
         method = {"name": type(self.method).__name__, **settings["method"]}
-        return settings | {"method": method, "hidden": list(self.hidden)}
+        return settings | {"method": method, "hidden": list(self.hidden), "tasks": self._tasks()}
+
+    def _tasks(self) -> list[dict[str, Any]]:
+        make, _ = SEQUENCES[self.sequence]
+        of = make if isinstance(make, str) else getattr(make, "__name__", str(make))
+        return [{"of": of, **keywords} for _, keywords in self._schedule()]
+
+    def _schedule(self) -> Schedule:
+        """The sequence's, with this life's frames and view."""
+        seen = {"pixels": self.pixels, "stack": self.stack} if self._is_viewed else {}
+        schedule = SEQUENCES[self.sequence][1]
+        return [(i * self.frames, {**keywords, **seen}) for i, (_, keywords) in enumerate(schedule)]
 
     def folder(self) -> str:
         """A name for the run's folder; runs that differ only in the seed share all but its end."""
@@ -140,9 +157,7 @@ class GameExperiment:
 
     def environment(self) -> Changing:
         """The tasks."""
-        make, schedule = SEQUENCES[self.sequence]
-        seen = {"pixels": self.pixels, "stack": self.stack} if self._is_viewed else {}
-        return Changing(make, [(i * self.frames, {**keywords, **seen}) for i, (_, keywords) in enumerate(schedule)])
+        return Changing(SEQUENCES[self.sequence][0], self._schedule())
 
     @property
     def _is_viewed(self) -> bool:
@@ -162,6 +177,7 @@ class GameExperiment:
             discount=self.discount,
             epsilon=self.epsilon,
             target_every=self.target_every,
+            clip=self.clip,
             begin=self.begin,
             seed=self.seed,
         )

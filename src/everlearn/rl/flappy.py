@@ -105,10 +105,12 @@ def nearest(state: np.ndarray, x: float) -> int:
 def observe(state: np.ndarray, settings: np.ndarray, out: np.ndarray) -> None:
     """The bird's place and speed; of the next two pipes the distance to their end, and the gap's top and bottom.
 
-    Heights in parts of the picture's, distances in parts of its width, the speed in parts of the highest.
+    Heights in parts of the picture's, distances in parts of its width, the speed in parts of the highest. Upside
+    down they are turned about the middle of all gaps, so that these are where they are otherwise.
     """
     flipped = settings[UPSIDE_DOWN] != 0
-    out[0] = (HEIGHT - BIRD_HEIGHT - state[Y] if flipped else state[Y]) / HEIGHT
+    turn = highest_gap(settings[GAP]) + lowest_gap(settings[GAP]) + settings[GAP]
+    out[0] = (turn - BIRD_HEIGHT - state[Y] if flipped else state[Y]) / HEIGHT
     # Where the last episode ended in a rise whose speed is kept, the first flap adds to it.
     speed = min(2.0, max(-2.0, state[SPEED] / FASTEST))
     out[1] = -speed if flipped else speed
@@ -118,8 +120,8 @@ def observe(state: np.ndarray, settings: np.ndarray, out: np.ndarray) -> None:
         middle = state[PIPES + i]
         top, bottom = state[PIPES + 3 + i], state[PIPES + 3 + i] + settings[GAP]
         out[2 + 3 * which] = (middle + HALF_PIPE - BIRD_X) / WIDTH
-        out[3 + 3 * which] = (HEIGHT - bottom if flipped else top) / HEIGHT
-        out[4 + 3 * which] = (HEIGHT - top if flipped else bottom) / HEIGHT
+        out[3 + 3 * which] = (turn - bottom if flipped else top) / HEIGHT
+        out[4 + 3 * which] = (turn - top if flipped else bottom) / HEIGHT
 
 
 def rectangles(state: np.ndarray, settings: np.ndarray, out: np.ndarray) -> None:

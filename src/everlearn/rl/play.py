@@ -1,7 +1,7 @@
 """An agent's life: act, then learn; a generator of events that everything else listens to."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -22,10 +22,10 @@ class Trials:
     """Frames from one trial to the next; there is one at the end too. 0 makes none."""
     episodes: int = 10
     """Of each task, played at once."""
-    limit: int = 2_000
+    limit: int = 5_000
     """Frames after which an episode is cut off."""
     seed: int = 1_000_000
-    """Of the episodes: the same ones at each trial."""
+    """Of the episodes, the same ones at each trial; a life of seed n has those of so many thousands further."""
 
     def __post_init__(self) -> None:
         at_least(0, every=self.every, seed=self.seed)
@@ -140,7 +140,7 @@ def live(
             seen, last, score, began = env.reset()[0], score, 0.0, frame
         if trials.every and (frame % trials.every == 0 or frame == frames) and not again:
             living = perf_counter() - started
-            tried = try_all(agent, env, trials)
+            tried = try_all(agent, env, replace(trials, seed=trials.seed + 1_000 * seed))
             trying = perf_counter() - started - living
             yield Trial(frame, task, *tried, trained=trained, living=living, trying=trying)
             started, trained = perf_counter(), []
