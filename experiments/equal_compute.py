@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice
 from math import ceil
 from pathlib import Path
@@ -29,7 +30,7 @@ from everlearn.report.welch import paired_difference
 from everlearn.run import Evaluation
 
 HERE = Path(__file__).parent
-SEARCH, RUNS, MNIST = HERE / "equal-compute/search", HERE / "equal-compute/runs", HERE / "mnist"
+SEARCH, RUNS, OF_PAPER = HERE / "equal-compute/search", HERE / "equal-compute/runs", HERE / "paper"
 TIMES = HERE / "equal-compute/times.json"
 RATES = (5e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 SEARCH_SEEDS, SEEDS = range(100, 103), range(10)
@@ -60,10 +61,15 @@ class Setting:
 SETTINGS = [Setting(stream, memory) for memory in MEMORIES for stream in ("rotations", "permutations")]
 
 
+@cache
+def read(place: Path) -> list[Result]:
+    """What is recorded in a folder; nothing where there is none."""
+    return read_results([place]) if place.exists() and any(place.rglob("record.jsonl")) else []
+
+
 def results(place: Path, setting: Setting) -> list[Result]:
     """What is recorded for a setting, with MER and without Reptile."""
-    found = read_results([place]) if place.exists() and any(place.rglob("record.jsonl")) else []
-    return [one for one in found if (one.stream, one.config["memory"]) == (setting.stream, setting.memory)]
+    return [one for one in read(place) if (one.stream, one.config["memory"]) == (setting.stream, setting.memory)]
 
 
 def is_sequential(result: Result) -> bool:
@@ -105,8 +111,10 @@ def sequential_runs(setting: Setting, batches: int) -> Result | None:
 
 def mer_runs(setting: Setting) -> Result:
     """MER on all seeds; the first five are those of the paper's tables."""
-    own = [one for place in (MNIST, RUNS) for one in results(place, setting) if one.method == "mer"]
-    runs = {run.config["seed"]: run for one in own if one.as_in_paper for run in one.runs}
+    own = [one for place in (OF_PAPER, RUNS) for one in results(place, setting) if one.method == "mer"]
+    runs = {
+        run.config["seed"]: run for one in own if one.as_in_paper and "alignment" not in one.config for run in one.runs
+    }
     return Result([runs[seed] for seed in sorted(runs)])
 
 
@@ -192,7 +200,9 @@ def comparison_table() -> str:
         equal_steps = sequential_runs(setting, setting.mer(0).method.batches)
         equal_seconds = sequential_runs(setting, batches_for_equal_seconds(setting))
         if all(arm is not None and arm.seeds == list(SEEDS) for arm in (mer, equal_steps, equal_seconds)):
-            plain = next(one for one in results(MNIST, setting) if one.method == "er" and one.as_in_paper)
+            plain = next(
+                one for one in results(OF_PAPER, setting) if one.method == "er" and "alignment" not in one.config
+            )
             lines += [
                 _row(
                     setting.stream,

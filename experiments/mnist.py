@@ -1,6 +1,7 @@
 """The tables of docs/results/mnist.md, from the records beside this file."""
 
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 from everlearn.metrics import backward_transfer, learning_accuracy, retained_accuracy
@@ -9,7 +10,6 @@ from everlearn.report import Result, read_results
 from everlearn.report.welch import Difference, Sample, difference, sample
 
 HERE = Path(__file__).parent
-RECORDS = HERE / "mnist"
 SEEDS = 5
 STREAMS = {
     "rotations": "Rotations",
@@ -24,6 +24,18 @@ METHODS = {
     "mer-big": "MER, one big batch, 6",
     "mer-current": "MER, current rate, 7",
 }
+
+
+@cache
+def recorded(folder: str) -> list[Result]:
+    """What is recorded in one of the folders here."""
+    return read_results([HERE / folder])
+
+
+@cache
+def of_paper() -> list[Result]:
+    """The paper's settings, without the runs whose gradients were measured."""
+    return [one for one in recorded("paper") if one.as_in_paper and "alignment" not in one.config]
 
 
 def gap(result: Result) -> Difference:
@@ -99,18 +111,18 @@ def figure(theirs: Figure | None) -> str:
 
 def tables() -> str:
     """All of them."""
-    results = [result for result in read_results([RECORDS]) if result.as_in_paper]
+    results = [one for one in of_paper() if one.stream in STREAMS and one.method in METHODS]
     return "\n\n".join(table(stream, results) for stream in STREAMS)
 
 
 def more_seeds() -> str:
     """The cells that were run on 20 further seeds: all 25 together."""
     runs = defaultdict(list)
-    for result in read_results([RECORDS, HERE / "more-seeds"]):
+    for result in of_paper() + recorded("more-seeds"):
         memory = None if result.method == "online" else result.config["memory"]
         runs[result.stream, result.method, memory] += result.runs
     lines = ["| stream | method | seeds | RA ± std | paper, 25 seeds | difference, 99 % |", "|---" * 6 + "|"]
-    for (stream, method, _), together in sorted(runs.items(), key=lambda one: list(STREAMS).index(one[0][0])):
+    for (stream, method, _), together in sorted(runs.items(), key=lambda one: [*STREAMS, "omniglot"].index(one[0][0])):
         if len(together) > SEEDS:
             result = Result(together)
             ours, theirs = _sample(result, retained_accuracy), reproduced(stream, method, result.config["memory"])
@@ -121,8 +133,9 @@ def more_seeds() -> str:
 
 def online_rates() -> str:
     """Online learning on Permutations at several learning rates."""
-    found = [one for one in read_results([RECORDS, HERE / "online-rates"]) if one.method == "online"]
-    own = sorted((one for one in found if one.stream == "permutations"), key=lambda one: one.config["lr"])
+    found = of_paper() + recorded("online-rates")
+    found = [one for one in found if (one.stream, one.method) == ("permutations", "online")]
+    own = sorted(found, key=lambda one: one.config["lr"])
     lines = ["| learning rate | RA | LA | BTI |", "|---" * 4 + "|"]
     for result in own:
         measured = [_ours(result, retained_accuracy), _ours(result, learning_accuracy)]

@@ -2,17 +2,15 @@
 
 from functools import cache
 
-from mnist import HERE, SEEDS, STREAMS, figure, row
+from mnist import SEEDS, STREAMS, figure, of_paper, recorded, row
 
 from everlearn.metrics import backward_transfer, forward_transfer, learning_accuracy, retained_accuracy
 from everlearn.presets import NO_MEMORY, TABLES
 from everlearn.published import FORWARD, REPRODUCED_SEEDS, Figure, published, reproduced
-from everlearn.report import Result, read_results
+from everlearn.report import Result
 from everlearn.report.alignment import HEADINGS, PROTOCOLS, alignment_rows
 from everlearn.report.welch import Difference, Sample, difference, sample
 
-RECORDS = [path for path in (HERE / name for name in ("mnist", "baselines", "omniglot")) if path.exists()]
-ALIGNMENT = HERE / "alignment"
 NAMES = {
     "online": "Online",
     "independent": "Independent",
@@ -35,9 +33,8 @@ NAMES = {
 def results() -> dict[tuple[str, str, int | None], Result]:
     """Every recorded setting of the paper's, by stream, method and memory."""
     found = {}
-    for one in read_results(RECORDS):
-        if one.as_in_paper:
-            found[one.stream, one.method, None if one.method in NO_MEMORY else one.config["memory"]] = one
+    for one in of_paper():
+        found[one.stream, one.method, None if one.method in NO_MEMORY else one.config["memory"]] = one
     return found
 
 
@@ -124,10 +121,10 @@ def findings() -> dict[tuple[str, str, int | None], list[str]]:
 
 def other_rates() -> str:
     """Online learning and EWC at other learning rates than the paper says it chose."""
-    places = [path for path in (*RECORDS, HERE / "online-rates", HERE / "ewc-rates") if path.exists()]
+    together = [*results().values(), *recorded("online-rates"), *recorded("ewc-rates")]
     lines = ["| stream | method | learning rate | RA | LA | BTI | FTI |", "|---" * 7 + "|"]
     for stream, method in (("rotations", "online"), ("rotations", "ewc"), ("permutations", "ewc")):
-        found = [one for one in read_results(places) if (one.stream, one.method) == (stream, method)]
+        found = [one for one in together if (one.stream, one.method) == (stream, method)]
         for one in sorted(found, key=lambda one: one.config["lr"]):
             told = [_ours(one, retained_accuracy), _ours(one, learning_accuracy), _ours(one, backward_transfer, "+")]
             transferred = _ours(one, forward_transfer) if stream == "rotations" else ""
@@ -142,14 +139,13 @@ def other_rates() -> str:
 def alignment() -> str:
     """Table 4: dot products and cosines under each protocol."""
     head = (*HEADINGS[: -len(PROTOCOLS)], *(f"cosine, {when}" for when in PROTOCOLS))
-    found = read_results([ALIGNMENT]) if ALIGNMENT.exists() else []
-    rows = [[STREAMS[stream], NAMES[method], *rest] for stream, method, *rest in alignment_rows(found)]
+    rows = [[STREAMS[stream], NAMES[method], *rest] for stream, method, *rest in alignment_rows(recorded("paper"))]
     return "\n".join([row(list(head)), "|---" * len(head) + "|", *map(row, rows)])
 
 
 def signs() -> str:
     """In how many settings each protocol shows the published signs: ER's mean below 0, MER's above."""
-    found = read_results([ALIGNMENT]) if ALIGNMENT.exists() else []
+    found = [one for one in recorded("paper") if one.alignment("before history", "dot")]
     at = {(one.stream, one.config["memory"], one.method): one for one in found if one.method not in NO_MEMORY}
     settings = sorted({(stream, memory) for stream, memory, _ in at})
     lines = [f"| | {' | '.join(PROTOCOLS)} |", "|---" * (1 + len(PROTOCOLS)) + "|"]

@@ -155,7 +155,7 @@ def test_data(capsys):
         (["paper", "--table", "2", "--memory", "300"], "table 2 has no memory 300; it has: 5120, 500, 200"),
         (["paper", "--table", "2", "--stream", "omniglot"], "table 2 has no stream omniglot; it has: rotations"),
         (["story", "--out", "README.md/page.html"], "the page can't be written to README.md/page.html: name a file"),
-        (["report", "experiments/mnist", "--out", "src"], "the page can't be written to src: name a file with --out"),
+        (["report", "experiments/paper", "--out", "src"], "the page can't be written to src: name a file with --out"),
         (["report"], "name the folders of the runs, such as: everlearn report runs"),
         (["story", "--out", "src"], "the page can't be written to src: name a file with --out"),
         (["paper", "--table", "10"], "there is no table 10 here; there are: 1, 2, 3"),
