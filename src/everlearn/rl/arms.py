@@ -25,7 +25,8 @@ class Arm:
         """The learning rate at which a frame goes as far as one step of so large a rate on the mean.
 
         Seventeen steps of one transition each go about seventeen times as far as one on their mean, and a
-        Reptile step takes back 1 − γ of it. Arms are compared at equal steps in this sense.
+        Reptile step takes back 1 − γ of it. All arms are searched over the same steps in this sense, and each is
+        compared at its best.
 
         >>> round(ARMS["dqn-mer"].lr(0.51), 3)
         0.1
