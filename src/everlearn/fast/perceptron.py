@@ -134,7 +134,7 @@ class Perceptron:
         # Numpy transposes faster than torch, but torch doesn't see it.
         for parameter, own in zip(self._parameters, self._arrays, strict=True):
             np.copyto(parameter.detach().numpy(), own)
-        increment_version(self._parameters)
+            increment_version(parameter)
 
     def _versions(self) -> list[int]:
         """How often torch has changed each of the model's parameters."""
