@@ -192,6 +192,30 @@ def test_settings_of_one_method_are_told_apart_and_those_of_ones_own_marked(reco
     assert "a mark to see, not to compare with" in text_table(results)
 
 
+def test_a_run_whose_gradients_were_measured_is_told_from_its_like_and_drawn_once(tmp_path):
+    recorded(tmp_path, "er", 0, [[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]])
+    header, *lines = Record(tmp_path / "er-0").lines()
+    measured = Record(tmp_path / "measured")
+    measured.start(header["config"] | {"alignment": 10}, header["path"])
+    for line in lines:
+        measured.append(line)
+    results = read_results([tmp_path])
+    assert sorted(names(results)) == ["er, alignment 0", "er, alignment 10"]
+    write_page(results, tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text().count("<svg") == 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_methods_of_one_memory_are_drawn_in_several_figures(tmp_path):
+    chosen = ("er", "task-er", "task-er-adam", "task-er-ring", "gem", "gem-reservoir", "mer", "mer-big", "mer-current")
+    for method in chosen:
+        recorded(tmp_path, method, 0, [[0.1, 0.1], [0.9, 0.2], [0.7, 0.8]])
+    results = read_results([tmp_path])
+    assert sorted(names(results)) == sorted(chosen)
+    write_page(results, tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text().count("<svg") == len(chosen) + 2
+
+
 def test_what_is_as_in_the_paper_is_not_marked(tmp_path):
     recorded(tmp_path, "er", 0, [[0.1] * 20] * 21)
     table = text_table(read_results([tmp_path]))

@@ -29,7 +29,10 @@ def seen_so_far(results: Sequence[Result], title: str = "") -> str:
                 low, high = 100 * means.min(0), 100 * means.max(0)
                 axes.fill_between(examples, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.set_ylabel("accuracy on tasks seen so far, %")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2, title=title, alignment="left")
+        columns = 3 if max(map(len, names(results))) < 20 else 1
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, title=title, alignment="left"
+        )
         return svg(figure, f"Mean accuracy on the tasks seen so far, {results[0].length} {title}".rstrip())
 
 

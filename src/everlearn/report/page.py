@@ -71,15 +71,17 @@ def write_page(results: Sequence[Result], path: Path, games: Sequence[Sequence[L
 
 
 def _section(results: Sequence[Result]) -> str:
+    # Where both are there, the runs in which gradients were measured have fewer points of the same curves.
+    drawn = [one for one in results if not one.config.get("alignment")] or results
     return SECTION.substitute(
         title=escape(_title(results[0])),
         caption=escape(caption(results)).replace("\n", "<br>"),
         theirs=paper_heading(results),
         headings="".join(f"<th{_class(i)}>{heading}</th>" for i, heading in enumerate(HEADINGS)),
         rows="\n".join(_html_row(row) for row in rows(results)),
-        overview="\n".join(f'<figure class="one">{figure}</figure>' for figure in _overview(results)),
+        overview="\n".join(f'<figure class="one">{figure}</figure>' for figure in _overview(drawn)),
         tasks="\n".join(
-            f"<figure>{every_task(result, name)}</figure>" for result, name in zip(results, names(results), strict=True)
+            f"<figure>{every_task(result, name)}</figure>" for result, name in zip(drawn, names(drawn), strict=True)
         ),
         alignment=_alignment(results),
         settings=escape("\n".join(_settings(result) for result in results)),
@@ -104,16 +106,16 @@ def _title(result: Result) -> str:
 
 
 def _overview(results: Sequence[Result]) -> list[str]:
-    """One figure; where there are more results than colours, one for each size of the memory."""
+    """One figure; where there are more results than colours, one or more for each size of the memory."""
     if len(results) <= len(COLOURS):
         return [seen_so_far(results)]
     # In the same order in each, so that a method keeps its colour.
     ordered = sorted(results, key=lambda result: (result.method == "online", result.method))
-    sizes = sorted({result.config["memory"] for result in results}, reverse=True)
-    return [
-        seen_so_far([result for result in ordered if result.config["memory"] == size], f"memory {size:,}")
-        for size in sizes
-    ]
+    figures = []
+    for size in sorted({result.config["memory"] for result in results}, reverse=True):
+        own, most = [result for result in ordered if result.config["memory"] == size], len(COLOURS)
+        figures += [seen_so_far(own[i : i + most], f"memory {size:,}") for i in range(0, len(own), most)]
+    return figures
 
 
 def _html_row(row: Sequence[str]) -> str:

@@ -172,10 +172,10 @@ class Result:
 
 def names(results: Sequence[Result]) -> list[str]:
     """What to call each of some results of one stream: the method, and what tells it from its like."""
-    settings = [_flat(result.config) for result in results]
+    settings = [_flat(one.config) | {"alignment": one.config.get("alignment", 0)} for one in results]
     called = []
     for result, own in zip(results, settings, strict=True):
-        like = [other for other in settings if other["name"] == own["name"]]
+        like = [other for one, other in zip(results, settings, strict=True) if one.method == result.method]
         telling = [key for key in own if any(other.get(key) != own[key] for other in like)]
         if len({other["memory"] for other in like}) == len(like) > 1:
             telling = ["memory"]
