@@ -38,6 +38,7 @@ COMPARED: Mapping[str, Experiment] = {
     "GEM, a ring of 102 rows each": ten("gem", 5120, ALPHABETS * SLOTS),
     "MER, a reservoir of 1,020": ten("mer", 5120, ALPHABETS * SLOTS),
     "MER, a reservoir of 5,120": ten("mer", 5120),
+    "the same without normalisation": replace(ten("mer", 5120), normalised=False),
 }
 
 
