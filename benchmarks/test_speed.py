@@ -2,11 +2,13 @@
 
 import copy
 from dataclasses import replace
+from importlib import import_module
 from itertools import cycle, islice
 from time import perf_counter
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 import everlearn as el
@@ -234,3 +236,38 @@ def test_a_convolutional_network_on_single_rows(method, claims):
         at_most=1.5,
         details=f"{ours * 1e3:.2f} and {theirs * 1e3:.2f} ms",
     )
+
+
+def attention():
+    """A layer of attention over 16 vectors of 64."""
+    return nn.Sequential(
+        nn.TransformerEncoderLayer(64, 4, 128, dropout=0.0, batch_first=True), nn.Flatten(), nn.Linear(16 * 64, 10)
+    )
+
+
+def convolutions():
+    """Omniglot's network with one head."""
+    return nn.Sequential(el.ConvNet([10]).features, nn.Linear(64, 10))
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "shape", "at_least"),
+    [
+        ("attention", attention, (16, 64), 2),
+        (
+            "a wide convolutional network",
+            convolutions,
+            (1, 28, 28),
+            0.5,
+        ),
+    ],
+)
+def test_gradients_of_rows(name, make, shape, at_least, claims):
+    """The gradients of 101 rows each by itself, vectorised, against row by row."""
+    module, model = import_module("everlearn.alignment.gradients"), make().eval()
+    learner = el.Learner(model, torch.optim.SGD(model.parameters(), lr=0.1), el.cross_entropy, method=el.Online())
+    batch = {"x": torch.randn(101, *shape), "y": torch.randint(10, (101,))}
+    assert module._by_vmap(learner, batch) is not None
+    fast, slow = seconds(lambda: module._by_vmap(learner, batch), lambda: module._by_rows(learner, batch), rounds=3)
+    details = f"{fast * 1e3:.0f} and {slow * 1e3:.0f} ms"
+    claims(f"gradients of 101 rows, {name}, against row by row", slow / fast, at_least=at_least, details=details)

@@ -19,6 +19,7 @@ from statistics import fmean
 from time import perf_counter
 
 import torch
+from mnist import of_paper
 
 from everlearn.experiment import Experiment
 from everlearn.launch import launch
@@ -30,7 +31,7 @@ from everlearn.report.welch import paired_difference
 from everlearn.run import Evaluation
 
 HERE = Path(__file__).parent
-SEARCH, RUNS, OF_PAPER = HERE / "equal-compute/search", HERE / "equal-compute/runs", HERE / "paper"
+SEARCH, RUNS = HERE / "equal-compute/search", HERE / "equal-compute/runs"
 TIMES = HERE / "equal-compute/times.json"
 RATES = (5e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 SEARCH_SEEDS, SEEDS = range(100, 103), range(10)
@@ -67,9 +68,9 @@ def read(place: Path) -> list[Result]:
     return read_results([place]) if place.exists() and any(place.rglob("record.jsonl")) else []
 
 
-def results(place: Path, setting: Setting) -> list[Result]:
-    """What is recorded for a setting, with MER and without Reptile."""
-    return [one for one in read(place) if (one.stream, one.config["memory"]) == (setting.stream, setting.memory)]
+def results(found: list[Result], setting: Setting) -> list[Result]:
+    """Those of a setting."""
+    return [one for one in found if (one.stream, one.config["memory"]) == (setting.stream, setting.memory)]
 
 
 def is_sequential(result: Result) -> bool:
@@ -85,7 +86,7 @@ def accuracy(result: Result) -> dict[int, float]:
 
 def searched(setting: Setting) -> dict[float, float]:
     """Mean retained accuracy on the search's seeds, by learning rate, in order."""
-    found = {one.config["lr"]: one for one in results(SEARCH, setting) if one.seeds == list(SEARCH_SEEDS)}
+    found = {one.config["lr"]: one for one in results(read(SEARCH), setting) if one.seeds == list(SEARCH_SEEDS)}
     return {lr: fmean(accuracy(found[lr]).values()) for lr in sorted(found)}
 
 
@@ -105,16 +106,14 @@ def midpoints(setting: Setting) -> list[float]:
 
 def sequential_runs(setting: Setting, batches: int) -> Result | None:
     """Runs without Reptile, with so many batches for each example."""
-    own = [one for one in results(RUNS, setting) if is_sequential(one)]
+    own = [one for one in results(read(RUNS), setting) if is_sequential(one)]
     return next((one for one in own if one.config["method"]["batches"] == batches), None)
 
 
 def mer_runs(setting: Setting) -> Result:
     """MER on all seeds; the first five are those of the paper's tables."""
-    own = [one for place in (OF_PAPER, RUNS) for one in results(place, setting) if one.method == "mer"]
-    runs = {
-        run.config["seed"]: run for one in own if one.as_in_paper and "alignment" not in one.config for run in one.runs
-    }
+    own = [one for one in results(of_paper() + read(RUNS), setting) if one.method == "mer" and one.as_in_paper]
+    runs = {run.config["seed"]: run for one in own for run in one.runs}
     return Result([runs[seed] for seed in sorted(runs)])
 
 
@@ -200,9 +199,7 @@ def comparison_table() -> str:
         equal_steps = sequential_runs(setting, setting.mer(0).method.batches)
         equal_seconds = sequential_runs(setting, batches_for_equal_seconds(setting))
         if all(arm is not None and arm.seeds == list(SEEDS) for arm in (mer, equal_steps, equal_seconds)):
-            plain = next(
-                one for one in results(OF_PAPER, setting) if one.method == "er" and "alignment" not in one.config
-            )
+            plain = next(one for one in results(of_paper(), setting) if one.method == "er")
             lines += [
                 _row(
                     setting.stream,

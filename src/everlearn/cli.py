@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
@@ -14,7 +14,7 @@ import tyro
 
 from everlearn.experiment import Experiment
 from everlearn.launch import Launched, launch
-from everlearn.presets import CHOSEN, METHODS, STREAMS, TABLES, method_name, paper, sizes, table
+from everlearn.presets import CHOSEN, METHODS, STREAMS, TABLES, paper, sizes, table
 from everlearn.ranges import at_least
 from everlearn.report import (
     alignment_table,
@@ -81,19 +81,8 @@ class Run:
 
     def __call__(self) -> int:
         at_least(1, seeds=self.seeds)
-        first = Experiment(
-            self.stream,
-            self.method,
-            self.memory,
-            self.lr,
-            self.hidden,
-            self.evaluation,
-            self.stream.seed,
-            self.optimizer,
-            self.keep,
-            self.normalised,
-            self.alignment,
-        )
+        settings = {one.name: getattr(self, one.name) for one in fields(Experiment) if one.name != "seed"}
+        first = Experiment(**settings, seed=self.stream.seed)
         _get_data([first])
         return _launch([replace(first, seed=first.seed + i) for i in range(self.seeds)], self.out, self.workers)
 
@@ -267,10 +256,10 @@ class List:
             "streams": {name: _about(type(stream)) for name, stream in STREAMS.items()},
             "methods": {name: _about(method) for name, method in METHODS.items()},
             "of the paper, beside these": {
-                name: f"{method_name({'method': {'name': type(one.method).__name__}})} with {one.beside}"
+                name: " with ".join(name.rsplit("-", 1))
                 for settings in CHOSEN.values()
-                for name, one in settings.items()
-                if one.beside
+                for name in settings
+                if name not in METHODS
             },
             "data sets": {name: dataset.about for name, dataset in DATASETS.items()},
         }

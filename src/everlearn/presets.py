@@ -46,13 +46,6 @@ class Setting:
     optimizer: Literal["sgd", "adam", "rmsprop"] = "sgd"
     keep: Literal["reservoir", "ring"] = "reservoir"
 
-    @property
-    def beside(self) -> str:
-        """What is not plain SGD and a reservoir; empty where both are."""
-        return {"adam": "Adam", "rmsprop": "RMSProp"}.get(self.optimizer, "") or (
-            "a ring" if self.keep == "ring" else ""
-        )
-
 
 CELLS = (
     ("rotations", 5120),

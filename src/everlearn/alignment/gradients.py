@@ -73,8 +73,8 @@ def gradients(learner: Learner, batch: Any) -> Gradients:
 
     Costs one forward and one backward pass where all trainable parameters are those of linear layers
     that are each called once on (rows, inputs). Otherwise two of each, the second by `torch.func.vmap`: for
-    recurrent networks, attention and small convolutions twice to five times as fast as row by row, for wide
-    convolutions .7 times. Where the forward can't be vectorised, such as with heads chosen by the task, row by row.
+    attention some three times as fast as row by row, for wide convolutions .6 times (`make bench`). Where the
+    forward can't be vectorised, such as with heads chosen by the task, row by row.
 
     Args:
         learner: whose model, loss and forward are taken; it stays as it is.

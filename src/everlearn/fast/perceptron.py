@@ -1,7 +1,8 @@
 """A multilayer perceptron's compiled twin: its weights in one buffer, where the kernel steps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite, prod
 from typing import Any
 
@@ -95,7 +96,6 @@ class Perceptron:
         self._widths = np.array([_up(self._inputs), *(_up(weight.shape[0]) for weight in weights)])
         self._dtype = self._parameters[0].dtype
         self._kernel = kernel.compiled(self._dtype)
-        self._outputs_of = kernel.compiled_outputs(self._dtype)
         shapes = {name: p.shape for name, p in model.named_parameters()}
         self._own = FlatPoint.zeros(shapes, self._dtype)
         self._tensors = list(self._own.tensors().values())
@@ -208,6 +208,12 @@ class Perceptron:
             self._theta, self._widths, self._outputs, self._tanh, self._code, x, labels, targets, lr, factors, losses
         )
         return torch.from_numpy(losses[:done])
+
+    @cached_property
+    def _outputs_of(self) -> Callable[..., None]:
+        from everlearn.fast import kernel  # noqa: PLC0415
+
+        return kernel.compiled_outputs(self._dtype)
 
     def outputs(self, x: Tensor) -> Tensor | None:
         """What the parameters that were taken, and changed since, give for rows.
