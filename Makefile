@@ -8,7 +8,7 @@ run: .venv/cli
 	$(BIN)/everlearn paper --stream rotations --seeds 3 --out runs
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # The story's page in a browser: Debian's chromium must be installed. SCREENSHOTS names a folder for pictures of it.
 test-extras: .venv/dev .venv/browser
