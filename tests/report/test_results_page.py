@@ -63,6 +63,14 @@ def test_the_findings_are_those_that_the_paper_s_page_discusses():
         ("permutations", "mer", 200): ["LA"],
         ("many-permutations", "online", None): ["RA of 25"],
         ("many-permutations", "ewc", None): ["RA of 25"],
+        ("rotations", "task-er-adam", 500): ["RA"],
+        ("rotations", "task-er-rmsprop", 500): ["RA"],
+        ("permutations", "task-er-adam", 200): ["RA"],
+        ("permutations", "task-er-rmsprop", 500): ["RA"],
+        ("permutations", "task-er-rmsprop", 200): ["RA"],
+        ("many-permutations", "task-er-adam", 500): ["RA"],
+        ("many-permutations", "task-er-rmsprop", 500): ["RA"],
+        ("omniglot", "online", None): ["RA", "LA", "BTI"],
         ("omniglot", "mer", 5120): ["RA", "BTI"],
     }
 
