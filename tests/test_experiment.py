@@ -202,11 +202,16 @@ def test_a_full_disk_leaves_the_record_whole_and_the_run_goes_on_later(unbroken,
     assert measured(tmp_path) == measured(unbroken[0])
 
 
-def test_divergence_leaves_the_record_whole(tmp_path):
+def test_divergence_leaves_the_record_whole_and_is_recorded(tmp_path):
     wild = replace(TOY, lr=1e30)
     with pytest.raises(el.Diverged, match="lower learning rate"):
         list(wild.perform(tmp_path))
-    assert [line["event"] for line in Record(tmp_path).lines()][:2] == ["started", "tested"]
+    lines = list(Record(tmp_path).lines())
+    assert [line["event"] for line in lines] == ["started", "tested", "diverged"]
+    assert not wild.is_finished(tmp_path)
+    with pytest.raises(el.Diverged, match="no longer finite after .*So it was recorded; remove .* to run it again"):
+        list(wild.perform(tmp_path))
+    assert list(Record(tmp_path).lines()) == lines
 
 
 def test_a_damaged_record_is_named(tmp_path):

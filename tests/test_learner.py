@@ -376,7 +376,7 @@ def test_a_state_is_a_copy_that_serves_more_than_once(make_learner, toy, method)
     [
         ({"widths": (3, 6, 4)}, r"the saved model is another: its 0\.bias is \(5,\), here it is \(6,\)"),
         ({"widths": (3, 5, 5, 4)}, "the saved model is another: its 2.bias"),
-        ({"memory": el.Reservoir(21)}, "capacity 20, this one 21"),
+        ({"memory": el.Reservoir(21)}, "of capacity 20, this one a reservoir of capacity 21"),
     ],
 )
 def test_a_state_of_another_learner_is_refused_and_nothing_changes(make_learner, toy, other, message):

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from everlearn import checkpoint
 from everlearn.record import Record
-from everlearn.types import InputError
+from everlearn.types import Diverged, InputError
 
 CHECKPOINT = "checkpoint.safetensors"
 """In a run's folder; `Learner.load` reads a supervised run's too."""
@@ -35,7 +35,8 @@ def perform(
 ) -> Iterator[Any]:
     """Run into a folder, or go on from where it was last saved there; nothing where it is finished.
 
-    A run that goes on gives the same record as an unbroken one.
+    A run that goes on gives the same record as an unbroken one. That a run diverged is recorded too: it
+    would again.
 
     Args:
         folder: of this run alone.
@@ -49,6 +50,7 @@ def perform(
 
     Raises:
         InputError: the folder holds a run of other settings, or another process is running there.
+        Diverged: it does, or did before.
         OSError: the disk is full; the record is whole up to the last event.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,14 +73,20 @@ def _perform(
         raise InputError(f"{record.folder} holds a run of other settings; name another folder with --out")
     elif _is_whole(lines):
         return
+    elif lines[-1]["event"] == "diverged":
+        raise Diverged(f"{lines[-1]['why']} (So it was recorded; remove {record.folder} to run it again.)")
     else:
         state = _go_back(record)
-    for event, saved in life(state):
-        if not isinstance(event, passing):
-            record.append({"event": type(event).__name__.lower(), **asdict(event)})
-        if saved is not None:
-            checkpoint.save(saved | {"record": record.sync()}, record.folder / CHECKPOINT)
-        yield event
+    try:
+        for event, saved in life(state):
+            if not isinstance(event, passing):
+                record.append({"event": type(event).__name__.lower(), **asdict(event)})
+            if saved is not None:
+                checkpoint.save(saved | {"record": record.sync()}, record.folder / CHECKPOINT)
+            yield event
+    except Diverged as error:
+        record.append({"event": "diverged", "why": str(error)})
+        raise
     record.append({"event": "finished", "peak_rss_mb": _peak_rss()})
 
 

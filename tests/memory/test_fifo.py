@@ -43,9 +43,9 @@ def test_a_resumed_one_goes_on_as_if_it_had_never_stopped(came):
 @pytest.mark.parametrize("other", [el.Reservoir(4), el.Ring(4, tasks=2)])
 def test_the_state_of_another_rule_is_refused(other):
     own = el.Fifo(4)
-    with pytest.raises(el.InputError, match="the saved memory is a (reservoir|ring), this one a fifo"):
+    with pytest.raises(el.InputError, match="the saved memory is a (reservoir|ring) of capacity 4.*this one a fifo"):
         own.load_state_dict(other.state_dict())
-    with pytest.raises(el.InputError, match="the saved memory is a fifo, this one a (reservoir|ring)"):
+    with pytest.raises(el.InputError, match="the saved memory is a fifo of capacity 4, this one a (reservoir|ring)"):
         other.load_state_dict(own.state_dict())
 
 
@@ -54,5 +54,5 @@ def test_bad_input():
         el.Fifo(0)
     with pytest.raises(el.InputError, match="cannot sample -1 rows"):
         el.Fifo(3).sample(-1)
-    with pytest.raises(el.InputError, match="the saved memory has capacity 3, this one 4"):
+    with pytest.raises(el.InputError, match="the saved memory is a fifo of capacity 3, this one a fifo of capacity 4"):
         el.Fifo(4).load_state_dict(el.Fifo(3).state_dict())

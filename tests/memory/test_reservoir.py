@@ -15,7 +15,7 @@ def numbers(start, n):
 
 
 def held(memory):
-    return memory.state_dict()["columns"]["n"].tolist()
+    return memory.held()["n"].tolist()
 
 
 @given(st.integers(1, 12), st.lists(st.integers(1, 9), min_size=1, max_size=8), st.integers(0, 5))
@@ -71,12 +71,12 @@ def test_draws_are_uniform(replace):
 
 def test_space_is_allocated_once_and_constant():
     memory = el.Reservoir(50)
-    assert memory._columns._columns == {}
+    assert memory._rows._columns == {}
     memory.add(numbers(0, 1))
-    place = memory._columns._columns["n"].data_ptr()
+    place = memory._rows._columns["n"].data_ptr()
     for start in range(1, 5_000, 100):
         memory.add(numbers(start, 100))
-    column = memory._columns._columns["n"]
+    column = memory._rows._columns["n"]
     assert (column.data_ptr(), column.shape) == (place, (50,))
 
 
@@ -112,7 +112,7 @@ def test_columns_that_change_are_refused_by_name():
 
 
 def test_a_saved_reservoir_of_another_capacity_is_refused():
-    with pytest.raises(el.InputError, match="capacity 5, this one 6"):
+    with pytest.raises(el.InputError, match="a reservoir of capacity 5, this one a reservoir of capacity 6"):
         el.Reservoir(6).load_state_dict(el.Reservoir(5).state_dict())
 
 

@@ -75,7 +75,7 @@ def test_a_task_too_many_leaves_the_ring_as_it_was():
 def test_a_ring_of_another_shape_is_not_loaded():
     ring = el.Ring(4, tasks=2)
     ring.add(rows(0))
-    with pytest.raises(el.InputError, match="the saved ring has 4 slots for 2 tasks, this one 4 for 4"):
+    with pytest.raises(el.InputError, match="a ring of capacity 4, tasks 2, this one a ring of capacity 4, tasks 4"):
         el.Ring(4, tasks=4).load_state_dict(ring.state_dict())
 
 

@@ -1,37 +1,36 @@
 """Columns of fixed length in RAM, with rows read and written by slot number."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from everlearn.batches import check_alike
+from everlearn.memory.state import Counters
 from everlearn.types import Batch, InputError
 
 
 class Columns:
-    """Room for `capacity` rows, allocated when the first batch shows what a row is.
+    """Room for so many rows, allocated when the first batch shows what a row is.
 
     Args:
-        capacity: how many rows there is room for, at least 1.
+        slots: how many rows there is room for.
     """
 
-    def __init__(self, capacity: int) -> None:
-        if capacity < 1:
-            raise InputError(f"capacity must be at least 1 row, not {capacity}")
-        self.capacity = capacity
+    counters: ClassVar[Counters] = {}
+    """Of what was there before: nothing."""
+    at_once: int | None = None
+    """Any number of rows may be written at once."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
         self._columns: dict[str, Tensor] = {}
 
-    def write(self, slots: Tensor, batch: Batch) -> None:
-        """Put the rows of `batch`, which `expect` has seen, into `slots` (each slot at most once)."""
-        if not self._columns:
-            self._columns = {
-                name: torch.zeros((self.capacity, *values.shape[1:]), dtype=values.dtype)
-                for name, values in batch.items()
-            }
-        for name, values in batch.items():
-            self._columns[name].index_copy_(0, slots, values.detach().cpu())
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all columns."""
+        return sum(values.nbytes for values in self._columns.values())
 
     def expect(self, batch: Batch) -> None:
         """Check that rows are like those written before.
@@ -42,41 +41,51 @@ class Columns:
         if self._columns:
             check_alike(self._columns, batch)
 
+    def write(self, slots: Tensor, batch: Batch, counters: Counters | None = None) -> None:  # noqa: ARG002
+        """Put the rows of `batch`, which `expect` has seen, into `slots` (each slot at most once)."""
+        if not self._columns:
+            self._columns = {
+                name: torch.zeros((self.slots, *values.shape[1:]), dtype=values.dtype) for name, values in batch.items()
+            }
+        for name, values in batch.items():
+            self._columns[name].index_copy_(0, slots, values.detach().cpu())
+
     def read(self, slots: Tensor) -> Batch:
         """A copy of the rows in `slots`, in that order."""
         return {name: values.index_select(0, slots) for name, values in self._columns.items()}
 
-    def first(self, length: int) -> Batch:
-        """Views of the first `length` rows; without columns where that is none."""
-        return {name: values[:length] for name, values in self._columns.items()} if length else {}
+    def show(self, slots: Tensor) -> Batch:
+        """The rows in `slots`, to be read only: views, where those are the first ones in order."""
+        n = len(slots)
+        if torch.equal(slots, torch.arange(n)):
+            return {name: values[:n] for name, values in self._columns.items()}
+        return self.read(slots)
 
-    def state_dict(self, length: int) -> dict[str, Tensor]:
-        """The first `length` rows of every column."""
-        return {name: values[:length].clone() for name, values in self._columns.items()}
+    def settle(self, kept: Tensor, slots: Tensor, counters: Counters, gone: Callable[[Batch], Tensor]) -> None:  # noqa: ARG002
+        """Move the rows in `kept` to `slots`, and wipe all others."""
+        rows = self.read(kept)
+        for values in self._columns.values():
+            values.zero_()
+        self.write(slots, rows)
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Become the columns that `state` was taken from."""
+    def flush(self, counters: Counters) -> None:
+        """Nothing survives a crash."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def load(self, slots: Tensor, rows: Batch) -> None:
+        """Hold these rows and no others."""
         self._columns = {}
-        if state:
-            self.write(torch.arange(len(next(iter(state.values())))), state)
+        if rows:
+            self.write(slots, rows)
 
 
-def check_rule(state: Mapping[str, Any], rule: str) -> None:
-    """Refuse the state of a memory of another rule.
-
-    Raises:
-        InputError: naming both.
-    """
-    if state.get("rule") != rule:
-        raise InputError(f"the saved memory is a {state.get('rule')}, this one a {rule}")
-
-
-def at_most(n: int, held: int) -> int:
-    """How many rows a draw of n has, where so many are held.
+def check_capacity(capacity: int) -> None:
+    """Refuse a memory without room.
 
     Raises:
-        InputError: n is negative.
+        InputError: naming the capacity.
     """
-    if n < 0:
-        raise InputError(f"cannot sample {n} rows")
-    return min(n, held)
+    if capacity < 1:
+        raise InputError(f"capacity must be at least 1 row, not {capacity}")

@@ -1,26 +1,33 @@
 """First in, first out: a memory of the last rows."""
 
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from everlearn.batches import count, take
-from everlearn.chance import generator
-from everlearn.memory.columns import Columns, at_most, check_rule
-from everlearn.types import Batch, InputError
+from everlearn.batches import count
+from everlearn.memory.bounded import PASSED, BoundedMemory
+from everlearn.memory.columns import check_capacity
+from everlearn.memory.state import Counters
+from everlearn.types import Batch
 
 
-class Fifo:
+class Fifo(BoundedMemory):
     """The last rows that came, as in a DQN's replay memory (Mnih et al. 2015).
 
-    Space is allocated at the first `add` and constant from then, in RAM, wherever the model is.
+    Space is allocated at the first `add` and constant from then, in RAM, wherever the model is; or in
+    a folder.
 
     Args:
         capacity: rows held at most.
         seed: of the draws, which are uniform and with replacement.
+        path: a folder for the rows, which is gone on with; by default they are in RAM.
+        saves: how many saved states one on disk can go back to.
 
     Raises:
-        InputError: the capacity is below 1; a batch's columns differ from the first one's.
+        InputError: the capacity is below 1; a batch's columns differ from the first one's; the folder holds
+            another memory, or another process writes there.
 
     >>> memory = Fifo(3)
     >>> memory.add({"x": torch.arange(10.0)})
@@ -28,63 +35,42 @@ class Fifo:
     tensor([7., 8., 9.])
     """
 
-    def __init__(self, capacity: int, *, seed: int = 0) -> None:
-        self._columns = Columns(capacity)
-        self._generator = generator(seed, "fifo")
-        self.seen = 0
+    def __init__(self, capacity: int, *, seed: int = 0, path: str | Path | None = None, saves: int = 2) -> None:
+        check_capacity(capacity)
+        super().__init__(LastRows(capacity), seed=seed, path=path, saves=saves)
+
+
+@dataclass(frozen=True)
+class LastRows:
+    """Counters: `seen` rows, `held` of them now; the `next` slot."""
+
+    capacity: int
+
+    name = "fifo"
 
     @property
-    def capacity(self) -> int:
-        """Rows held at most."""
-        return self._columns.capacity
+    def slots(self) -> int:
+        """As many as rows."""
+        return self.capacity
 
-    def __len__(self) -> int:
-        return min(self.seen, self.capacity)
+    def expect(self, counters: Counters, batch: Batch) -> None:
+        """Any rows."""
 
-    def expect(self, batch: Batch) -> None:
-        """Refuse rows that are not like the first ones."""
-        self._columns.expect(batch)
+    def admit(self, counters: Counters, batch: Batch, chance: torch.Generator) -> tuple[list[int], Counters]:  # noqa: ARG002
+        """One slot after another, and then the first again."""
+        n, first = count(batch), counters.get("next", 0)
+        slots = [(first + row) % self.capacity if row >= n - self.capacity else PASSED for row in range(n)]
+        held = min(self.length(counters) + n, self.capacity)
+        return slots, {"seen": counters.get("seen", 0) + n, "held": held, "next": (first + n) % self.capacity}
 
-    def add(self, batch: Batch) -> None:
-        """Keep rows, in order, each in place of the oldest one where there is no more room."""
-        self.expect(batch)
-        new = torch.arange(max(0, count(batch) - self.capacity), count(batch))
-        if len(new):
-            self._columns.write((self.seen + new) % self.capacity, take(batch, new))
-        self.seen += count(batch)
+    def length(self, counters: Counters) -> int:
+        """A counter."""
+        return counters.get("held", 0)
 
-    def sample(self, n: int) -> Batch:
-        """Draw min(n, len) rows uniformly; without columns while the memory is empty.
+    def slots_of(self, counters: Counters, rows: Tensor) -> Tensor:
+        """Up to the next one, which is the oldest row's where there is no more room."""
+        return (counters.get("next", 0) - self.length(counters) + rows) % self.capacity
 
-        Raises:
-            InputError: n is negative.
-        """
-        n = at_most(n, len(self))
-        return self._columns.read(torch.randint(len(self), (n,), generator=self._generator)) if n else {}
-
-    def held(self) -> Batch:
-        """All rows, the oldest first; without columns while the memory is empty."""
-        return self._columns.read(torch.arange(self.seen - len(self), self.seen) % self.capacity)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The rows, the count of rows seen and the generator's state."""
-        return {
-            "rule": "fifo",
-            "capacity": self.capacity,
-            "seen": self.seen,
-            "columns": self._columns.state_dict(len(self)),
-            "generator": self._generator.get_state(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the memory that `state` was taken from.
-
-        Raises:
-            InputError: that one had another capacity or rule.
-        """
-        check_rule(state, "fifo")
-        if state["capacity"] != self.capacity:
-            raise InputError(f"the saved memory has capacity {state['capacity']}, this one {self.capacity}")
-        self.seen = state["seen"]
-        self._columns.load_state_dict(state["columns"])
-        self._generator.set_state(state["generator"])
+    def settle(self, counters: Counters, kept: Tensor) -> tuple[Tensor, Counters]:
+        """From the first slot on."""
+        return torch.arange(len(kept)), counters | {"held": len(kept), "next": len(kept) % self.capacity}

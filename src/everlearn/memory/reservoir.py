@@ -1,34 +1,43 @@
 """Reservoir sampling: a bounded memory that is always a uniform sample of all that came."""
 
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from everlearn.batches import count, take
-from everlearn.chance import generator
-from everlearn.memory.columns import Columns, at_most, check_rule
-from everlearn.types import Batch, InputError
+from everlearn.batches import count
+from everlearn.memory.bounded import PASSED, BoundedMemory
+from everlearn.memory.columns import check_capacity
+from everlearn.memory.state import Counters
+from everlearn.types import Batch
 
 
-class Reservoir:
+class Reservoir(BoundedMemory):
     """Vitter's Algorithm R (1985), as in Riemer et al. 2019, Algorithm 3.
 
     Row number N (counted from 0) enters a full memory with probability
     capacity / (N + 1), in place of a row chosen at random: at any moment each row that
     ever came is held with the same probability. No task ids, no end of the stream needed.
 
+    Where rows are deleted, new ones enter the free slots with the probability with which any row
+    was held before, capacity / (N + 1), until the memory is full again, and N stays; so those that
+    came before and after are held alike, whatever was deleted.
+
     Space is allocated at the first `add` and constant from then, in RAM, wherever the
-    model is.
+    model is; or in a folder.
 
     Args:
         capacity: rows held at most.
         replace: draw with replacement, as the paper's own code does; False draws
             distinct rows.
         seed: of the admissions and the draws.
+        path: a folder for the rows, which is gone on with; by default they are in RAM.
+        saves: how many saved states one on disk can go back to.
 
     Raises:
-        InputError: the capacity is below 1; a batch's columns differ from the first one's.
+        InputError: the capacity is below 1; a batch's columns differ from the first one's; the folder holds
+            another memory, or another process writes there.
 
     >>> memory = Reservoir(100)
     >>> memory.add({"x": torch.arange(1000.0)})
@@ -36,92 +45,57 @@ class Reservoir:
     (100, 1000, torch.Size([5]))
     """
 
-    def __init__(self, capacity: int, *, replace: bool = True, seed: int = 0) -> None:
-        self._columns = Columns(capacity)
-        self._generator = generator(seed, "reservoir")
-        self.replace = replace
-        self.seen = 0
+    def __init__(
+        self, capacity: int, *, replace: bool = True, seed: int = 0, path: str | Path | None = None, saves: int = 2
+    ) -> None:
+        check_capacity(capacity)
+        super().__init__(AlgorithmR(capacity), seed=seed, replace=replace, path=path, saves=saves)
+
+
+@dataclass(frozen=True)
+class AlgorithmR:
+    """Counters: `seen` rows, `held` of them now, as a sample `of` so many."""
+
+    capacity: int
+
+    name = "reservoir"
 
     @property
-    def capacity(self) -> int:
-        """Rows held at most."""
-        return self._columns.capacity
+    def slots(self) -> int:
+        """As many as rows."""
+        return self.capacity
 
-    def __len__(self) -> int:
-        return min(self.seen, self.capacity)
+    def expect(self, counters: Counters, batch: Batch) -> None:
+        """Any rows."""
 
-    def expect(self, batch: Batch) -> None:
-        """Refuse rows that are not like the first ones, before anything is learned from them."""
-        self._columns.expect(batch)
+    def admit(self, counters: Counters, batch: Batch, chance: torch.Generator) -> tuple[list[int], Counters]:
+        """Algorithm R."""
+        n = count(batch)
+        held, of = self.length(counters), counters.get("of", 0)
+        slots = list(range(held, min(held + n, self.capacity))) if of == held else []
+        held, of = held + len(slots), of + len(slots)
+        draws = torch.rand(n - len(slots), dtype=torch.float64, generator=chance)
+        for draw in draws.tolist():
+            if held < self.capacity:
+                enters = draw * of < self.capacity
+                slots.append(held if enters else PASSED)
+                held += enters
+            else:
+                of += 1
+                slot = int(draw * of)
+                slots.append(slot if slot < self.capacity else PASSED)
+        return slots, {"seen": counters.get("seen", 0) + n, "held": held, "of": of}
 
-    def add(self, batch: Batch) -> None:
-        """Offer rows, in order; each is kept or passed over by the rule above."""
-        self._columns.expect(batch)
-        slots = self._admit(count(batch))
-        # Where two of these rows fall into one slot, the later stays.
-        last = {slot: row for row, slot in enumerate(slots) if slot < self.capacity}
-        if last:
-            admitted = batch if len(last) == len(slots) else take(batch, torch.tensor(list(last.values())))
-            self._columns.write(torch.tensor(list(last)), admitted)
+    def length(self, counters: Counters) -> int:
+        """A counter."""
+        return counters.get("held", 0)
 
-    def _admit(self, n: int) -> list[int]:
-        """The slots of the next n rows; one past the capacity means: not admitted."""
-        first, self.seen = self.seen, self.seen + n
-        filling = range(first, max(first, min(self.seen, self.capacity)))
-        full = first + len(filling)
-        draws = torch.rand(self.seen - full, dtype=torch.float64, generator=self._generator).tolist()
-        return [*filling, *(int(draw * (number + 1)) for number, draw in enumerate(draws, full))]
+    def slots_of(self, counters: Counters, rows: Tensor) -> Tensor:  # noqa: ARG002
+        """The first ones, in any order."""
+        return rows
 
-    def sample(self, n: int) -> Batch:
-        """Draw min(n, len) rows uniformly; without columns while the memory is empty.
-
-        Raises:
-            InputError: n is negative.
-        """
-        n = at_most(n, len(self))
-        if n == 0:
-            return {}
-        if self.replace:
-            return self._columns.read(torch.randint(len(self), (n,), generator=self._generator))
-        return self._columns.read(_distinct(n, len(self), self._generator))
-
-    def held(self) -> Batch:
-        """All rows: views, to be read only; without columns while the memory is empty."""
-        return self._columns.first(len(self))
-
-    def state_dict(self) -> dict[str, Any]:
-        """The rows, the count of rows seen and the generator's state."""
-        return {
-            "rule": "reservoir",
-            "capacity": self.capacity,
-            "seen": self.seen,
-            "columns": self._columns.state_dict(len(self)),
-            "generator": self._generator.get_state(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the reservoir that `state` was taken from.
-
-        Raises:
-            InputError: that one had another capacity or rule.
-        """
-        check_rule(state, "reservoir")
-        if state["capacity"] != self.capacity:
-            raise InputError(f"the saved memory has capacity {state['capacity']}, this one {self.capacity}")
-        self.seen = state["seen"]
-        self._columns.load_state_dict(state["columns"])
-        self._generator.set_state(state["generator"])
-
-
-def _below(bounds: Tensor, chance: torch.Generator) -> Tensor:
-    """For each bound b, one integer from 0 to b − 1, uniformly."""
-    return (torch.rand(len(bounds), dtype=torch.float64, generator=chance) * bounds).long()
-
-
-def _distinct(n: int, total: int, chance: torch.Generator) -> Tensor:
-    """n different integers below `total` in random order, in O(n) (Floyd's algorithm, Bentley 1987)."""
-    chosen: dict[int, None] = {}
-    bounds = torch.arange(total - n, total)
-    for bound, draw in zip(bounds.tolist(), _below(bounds + 1, chance).tolist(), strict=True):
-        chosen[bound if draw in chosen else draw] = None
-    return torch.tensor(list(chosen))[torch.randperm(n, generator=chance)]
+    def settle(self, counters: Counters, kept: Tensor) -> tuple[Tensor, Counters]:
+        """Side by side; where all that came was held, what is left is all."""
+        n = len(kept)
+        of = n if counters["of"] <= self.capacity else counters["of"]
+        return torch.arange(n), counters | {"held": n, "of": of}

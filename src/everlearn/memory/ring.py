@@ -1,17 +1,17 @@
 """A ring for each task: the last rows of every task."""
 
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from everlearn.batches import count, join, take
-from everlearn.chance import generator
-from everlearn.memory.columns import Columns, at_most, check_rule
+from everlearn.memory.bounded import BoundedMemory
+from everlearn.memory.state import Counters
 from everlearn.types import Batch, InputError, task_column
 
 
-class Ring:
+class Ring(BoundedMemory):
     """The last rows of each task, equally many of each.
 
     The memory of GEM (Lopez-Paz and Ranzato 2017, section 3): with T tasks to come, each has
@@ -24,6 +24,8 @@ class Ring:
         capacity: rows held at most.
         tasks: how many tasks there will be.
         seed: of the draws, which are uniform and with replacement.
+        path: a folder for the rows, which is gone on with; by default they are in RAM.
+        saves: how many saved states one on disk can go back to.
 
     Raises:
         InputError: there are more tasks than slots, or a task more than were said to come; a batch's
@@ -35,54 +37,17 @@ class Ring:
     tensor([45., 46., 47., 48., 49.])
     """
 
-    def __init__(self, capacity: int, tasks: int, *, seed: int = 0) -> None:
+    def __init__(
+        self, capacity: int, tasks: int, *, seed: int = 0, path: str | Path | None = None, saves: int = 2
+    ) -> None:
         if tasks < 1 or capacity < tasks:
             raise InputError(f"a ring needs at least one slot for each task: {capacity} slots, {tasks} tasks")
-        self.capacity = capacity
-        self.slots = capacity // tasks
-        self._most = tasks
-        self._columns = Columns(self.slots * tasks)
-        self._generator = generator(seed, "ring")
-        self._seen: dict[int, int] = {}
-
-    def __len__(self) -> int:
-        return sum(min(seen, self.slots) for seen in self._seen.values())
-
-    def expect(self, batch: Batch) -> None:
-        """Refuse rows that are not like the first ones, or of a task too many."""
-        tasks = task_column(batch, "Ring")
-        self._columns.expect(batch)
-        new = [task for task in tasks.unique().tolist() if task not in self._seen]
-        if len(self._seen) + len(new) > self._most:
-            raise InputError(f"the ring was made for {self._most} tasks; task {new[-1]} would be one more")
-
-    def add(self, batch: Batch) -> None:
-        """Keep rows, in order, each in place of the oldest one of its task where that has no more room."""
-        if count(batch) == 0:
-            return
-        self.expect(batch)
-        slots: dict[int, int] = {}
-        for row, task in enumerate(batch["task"].tolist()):
-            seen = self._seen.setdefault(task, 0)
-            slots[self._first(task) + seen % self.slots] = row
-            self._seen[task] = seen + 1
-        self._columns.write(torch.tensor(list(slots)), take(batch, torch.tensor(list(slots.values()))))
-
-    def sample(self, n: int) -> Batch:
-        """Draw min(n, len) rows uniformly; without columns while the memory is empty.
-
-        Raises:
-            InputError: n is negative.
-        """
-        n = at_most(n, len(self))
-        if n == 0:
-            return {}
-        used = torch.cat([self._used(task) for task in self._seen])
-        return self._columns.read(used[torch.randint(len(used), (n,), generator=self._generator)])
+        self._last = LastRowsOfTasks(capacity, tasks)
+        super().__init__(self._last, seed=seed, path=path, saves=saves)
 
     def tasks(self) -> list[int]:
         """The tasks of which there are rows, in the order in which they first came."""
-        return list(self._seen)
+        return [task for task, came in self._last.came(self._counters).items() if came]
 
     def rows(self, task: int) -> Batch:
         """The rows of one of them, the oldest first.
@@ -90,45 +55,72 @@ class Ring:
         Raises:
             InputError: there are none.
         """
-        if task not in self._seen:
+        if task not in self.tasks():
             raise InputError(f"the ring holds nothing of task {task}")
-        return self._columns.read(self._used(task))
+        return self._rows.read(self._last.slots_of_task(self._counters, task))
 
-    def held(self) -> Batch:
-        """All rows, task after task; without columns while the memory is empty."""
-        return join(*map(self.rows, self._seen))
 
-    def _first(self, task: int) -> int:
-        return list(self._seen).index(task) * self.slots
+@dataclass(frozen=True)
+class LastRowsOfTasks:
+    """Counters: `seen` rows, and those of each `task N` since there were deletions, in the order in which they came."""
 
-    def _used(self, task: int) -> Tensor:
-        """A task's slots, the oldest row's first."""
-        seen, first = self._seen[task], self._first(task)
-        return first + torch.arange(max(0, seen - self.slots), seen) % self.slots
+    capacity: int
+    tasks: int
 
-    def state_dict(self) -> dict[str, Any]:
-        """The rows, the count of rows seen of each task and the generator's state."""
-        return {
-            "rule": "ring",
-            "capacity": self.capacity,
-            "tasks": self._most,
-            "seen": dict(self._seen),
-            "columns": self._columns.state_dict(self._columns.capacity),
-            "generator": self._generator.get_state(),
-        }
+    name = "ring"
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the ring that `state` was taken from.
+    @property
+    def room(self) -> int:
+        """Slots of each task."""
+        return self.capacity // self.tasks
 
-        Raises:
-            InputError: that one had another capacity or rule.
-        """
-        check_rule(state, "ring")
-        theirs, own = (state["capacity"], state["tasks"]), (self.capacity, self._most)
-        if theirs != own:
-            raise InputError(
-                f"the saved ring has {theirs[0]} slots for {theirs[1]} tasks, this one {own[0]} for {own[1]}"
-            )
-        self._columns.load_state_dict(state["columns"])
-        self._seen = dict(state["seen"])
-        self._generator.set_state(state["generator"])
+    @property
+    def slots(self) -> int:
+        """Equally many for each task."""
+        return self.room * self.tasks
+
+    def came(self, counters: Counters) -> dict[int, int]:
+        """How many rows of each task."""
+        return {int(name.removeprefix("task ")): came for name, came in counters.items() if name.startswith("task ")}
+
+    def expect(self, counters: Counters, batch: Batch) -> None:
+        """Rows of as many tasks as were said to come."""
+        known = self.came(counters)
+        new = [task for task in task_column(batch, "Ring").unique().tolist() if task not in known]
+        if len(known) + len(new) > self.tasks:
+            raise InputError(f"the ring was made for {self.tasks} tasks; task {new[-1]} would be one more")
+
+    def admit(self, counters: Counters, batch: Batch, chance: torch.Generator) -> tuple[list[int], Counters]:  # noqa: ARG002
+        """One slot of its task after another, and then the first again."""
+        came, slots = self.came(counters), []
+        for task in batch["task"].tolist():
+            number = came.setdefault(task, 0)
+            slots.append(list(came).index(task) * self.room + number % self.room)
+            came[task] = number + 1
+        return slots, _counted(counters.get("seen", 0) + len(slots), came)
+
+    def length(self, counters: Counters) -> int:
+        """Of all tasks."""
+        return sum(min(came, self.room) for came in self.came(counters).values())
+
+    def slots_of(self, counters: Counters, rows: Tensor) -> Tensor:
+        """Task after task."""
+        tasks = [self.slots_of_task(counters, task) for task in self.came(counters)]
+        return torch.cat(tasks)[rows] if tasks else rows
+
+    def slots_of_task(self, counters: Counters, task: int) -> Tensor:
+        """The oldest row's first."""
+        came = self.came(counters)
+        first = list(came).index(task) * self.room
+        return first + torch.arange(max(0, came[task] - self.room), came[task]) % self.room
+
+    def settle(self, counters: Counters, kept: Tensor) -> tuple[Tensor, Counters]:
+        """From each task's first slot on."""
+        known = self.came(counters)
+        left = torch.bincount(kept // self.room, minlength=len(known)).tolist()
+        slots = [place * self.room + torch.arange(n) for place, n in enumerate(left)]
+        return torch.cat(slots), _counted(counters["seen"], dict(zip(known, left, strict=True)))
+
+
+def _counted(seen: int, came: dict[int, int]) -> Counters:
+    return {"seen": seen} | {f"task {task}": number for task, number in came.items()}

@@ -1,0 +1,285 @@
+"""A bounded memory: columns in RAM or in a folder, and the rule that admits rows to them."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from everlearn.batches import count, take
+from everlearn.chance import generator
+from everlearn.memory.columns import Columns
+from everlearn.memory.disk import OnDisk
+from everlearn.memory.folder import Folder
+from everlearn.memory.state import Counters, named
+from everlearn.types import Batch, InputError, column
+
+PASSED = -1
+"""In place of a slot: the row is not admitted."""
+
+
+class Rule(Protocol):
+    """Which rows are held, and in which slot: a dataclass of settings, whose memory is the counters it is given."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def slots(self) -> int:
+        """How many there are."""
+        ...
+
+    def expect(self, counters: Counters, batch: Batch) -> None:
+        """Refuse rows that can't be admitted."""
+        ...
+
+    def admit(self, counters: Counters, batch: Batch, chance: torch.Generator) -> tuple[list[int], Counters]:
+        """The slot of each row, in order, or `PASSED`; and the counters after that."""
+        ...
+
+    def length(self, counters: Counters) -> int:
+        """How many rows are held."""
+        ...
+
+    def slots_of(self, counters: Counters, rows: Tensor) -> Tensor:
+        """The slots of rows that are held, by number from 0, the oldest's first where the rule knows."""
+        ...
+
+    def settle(self, counters: Counters, kept: Tensor) -> tuple[Tensor, Counters]:
+        """Where rows go of which only those in the slots `kept` stay, in their order; and the counters after that."""
+        ...
+
+
+class BoundedMemory:
+    """What all memories here can do; which rows they hold is their rule.
+
+    Args:
+        rule: which rows are held.
+        seed: of what the rule draws, and of the draws from memory.
+        replace: draw with replacement; False draws distinct rows.
+        path: a folder to keep the rows in, which goes on with what is there; by default they are in RAM.
+        saves: how many of its saved states a memory on disk can go back to.
+    """
+
+    def __init__(
+        self, rule: Rule, *, seed: int, replace: bool = True, path: str | Path | None = None, saves: int = 2
+    ) -> None:
+        self._rule = rule
+        self._replace = replace
+        self._generator = generator(seed, rule.name)
+        if path is None:
+            self._rows: Columns | OnDisk = Columns(rule.slots)
+        else:
+            self._rows = OnDisk(Folder(path), self._settings, rule.slots, saves)
+        self._counters: Counters = dict(self._rows.counters)
+        if isinstance(self._rows, OnDisk):
+            self._close_gaps(self._rows)
+        if self.seen:
+            # The draws that a crash cut off are not made again.
+            self._generator = generator(seed, f"{rule.name} from {self.seen} on")
+
+    @property
+    def seen(self) -> int:
+        """Rows offered so far."""
+        return self._counters.get("seen", 0)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes: of its columns in RAM, or of its files."""
+        return self._rows.nbytes
+
+    def __len__(self) -> int:
+        return self._rule.length(self._counters)
+
+    def expect(self, batch: Batch) -> None:
+        """Refuse rows that are not like the first ones, before anything is learned from them.
+
+        Raises:
+            InputError: naming the column that differs.
+        """
+        self._rule.expect(self._counters, batch)
+        self._rows.expect(batch)
+
+    def add(self, batch: Batch) -> None:
+        """Offer rows, in order; each is kept or passed over by the rule.
+
+        Raises:
+            InputError: they are not like the first ones; none was kept.
+            OSError: the disk is full, say; the rows before the failing ones were kept.
+        """
+        if count(batch) == 0:
+            return
+        self.expect(batch)
+        at_once = self._rows.at_once or count(batch)
+        for start in range(0, count(batch), at_once):
+            self._add({name: values[start : start + at_once] for name, values in batch.items()})
+
+    def _add(self, batch: Batch) -> None:
+        slots, counters = self._rule.admit(self._counters, batch, self._generator)
+        # Where two of these rows fall into one slot, the later stays.
+        last = {slot: row for row, slot in enumerate(slots) if slot != PASSED}
+        if last:
+            admitted = batch if len(last) == len(slots) else take(batch, torch.tensor(list(last.values())))
+            self._rows.write(torch.tensor(list(last)), admitted, counters)
+        self._counters = counters
+
+    def sample(self, n: int) -> Batch:
+        """Draw min(n, len) rows uniformly; without columns while the memory is empty.
+
+        Raises:
+            InputError: n is negative.
+        """
+        if n < 0:
+            raise InputError(f"cannot sample {n} rows")
+        length = len(self)
+        n = min(n, length)
+        if n == 0:
+            return {}
+        if self._replace:
+            drawn = torch.randint(length, (n,), generator=self._generator)
+        else:
+            drawn = _distinct(n, length, self._generator)
+        return self._rows.read(self._rule.slots_of(self._counters, drawn))
+
+    def held(self) -> Batch:
+        """All rows, the oldest first where the rule knows, to be read only; without columns while it is empty."""
+        return self._rows.show(self._slots()) if len(self) else {}
+
+    def delete(self, **where: Any) -> int:
+        """Forget rows for good: their bytes are gone, from RAM or from the disk, when this returns.
+
+        Args:
+            where: columns, and the value or values of which each must have one, as in
+                ``delete(key=17)`` or ``delete(source=[3, 4])``.
+
+        Returns:
+            How many rows are gone.
+
+        Raises:
+            InputError: there is no such column, or it has more than one number a row.
+        """
+        if not where:
+            raise InputError("delete which rows? Such as memory.delete(key=17)")
+        wanted = {name: torch.as_tensor(values).flatten() for name, values in where.items()}
+
+        def gone(batch: Batch) -> Tensor:
+            marks = torch.ones(count(batch), dtype=torch.bool)
+            for name, values in wanted.items():
+                marks &= torch.isin(_number(batch, name), values)
+            return marks
+
+        return self._forget(gone)
+
+    def expire(self, older_than: float, *, column: str = "when") -> int:
+        """Forget rows that are too old, as `delete` does.
+
+        Args:
+            older_than: rows stay whose time is this or later.
+            column: their time, one number a row, in the user's own unit.
+
+        Returns:
+            How many rows are gone.
+        """
+        return self._forget(lambda batch: _number(batch, column) < older_than)
+
+    def _forget(self, gone: Callable[[Batch], Tensor]) -> int:
+        held = self._slots()
+        if not len(held):
+            return 0
+        marks = gone(self._rows.show(held))
+        kept = held[~marks]
+        slots, self._counters = self._rule.settle(self._counters, kept)
+        self._rows.settle(kept, slots, self._counters, gone)
+        return int(marks.sum())
+
+    def flush(self) -> None:
+        """Return once all rows that were added would survive a crash of the machine; in RAM, do nothing.
+
+        A killed process alone loses no row whose `add` has returned.
+
+        Raises:
+            OSError: they may not; make the memory anew from its path.
+        """
+        self._rows.flush(self._counters)
+
+    def close(self) -> None:
+        """Flush, and let another process write into the folder."""
+        self.flush()
+        self._rows.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs: in RAM, a copy of the rows; on disk, the name of what was saved there."""
+        state = {"rule": self._settings}
+        if isinstance(self._rows, OnDisk):
+            return state | {"save": self._rows.save(self._counters, self._generator.get_state().numpy().tobytes())}
+        return state | {
+            "counters": dict(self._counters),
+            "columns": self._rows.read(self._slots()),
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Become the memory that `state` was taken from, but for rows that were deleted on disk since.
+
+        Raises:
+            InputError: that one had another rule or capacity, or its rows are elsewhere.
+        """
+        if state["rule"] != self._settings:
+            raise InputError(f"the saved memory is {named(state['rule'])}, this one {named(self._settings)}")
+        if isinstance(self._rows, OnDisk):
+            self._go_back(self._rows, state)
+            return
+        if "save" in state:
+            raise InputError("the saved memory is on disk: make this one with the same path")
+        self._counters = dict(state["counters"])
+        self._rows.load(self._slots(), state["columns"])
+        self._generator.set_state(state["generator"])
+
+    def _go_back(self, rows: OnDisk, state: dict[str, Any]) -> None:
+        if "save" not in state:
+            raise InputError("the saved memory was in RAM: make this one without path=")
+        chance = rows.go_back(state["save"])
+        self._counters = dict(rows.counters)
+        self._generator.set_state(torch.frombuffer(bytearray(chance), dtype=torch.uint8))
+        self._close_gaps(rows)
+
+    def _close_gaps(self, rows: OnDisk) -> None:
+        """Where rows were deleted after a save, what was saved has gaps."""
+        held = self._slots()
+        kept = held[torch.isin(held, rows.in_use())]
+        if len(kept) < len(held):
+            slots, self._counters = self._rule.settle(self._counters, kept)
+            rows.settle(kept, slots, self._counters, lambda batch: torch.zeros(count(batch), dtype=torch.bool))
+
+    def _slots(self) -> Tensor:
+        """Those in use, the oldest row's first where the rule knows."""
+        return self._rule.slots_of(self._counters, torch.arange(len(self)))
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {"name": self._rule.name, **asdict(self._rule)}
+
+
+def _number(batch: Batch, name: str) -> Tensor:
+    values = column(batch, name, "forgetting by it")
+    if values.ndim != 1:
+        raise InputError(f"column {name!r} has {tuple(values.shape[1:])} numbers a row: rows are forgotten by one")
+    return values
+
+
+def _below(bounds: Tensor, chance: torch.Generator) -> Tensor:
+    """For each bound b, one integer from 0 to b − 1, uniformly."""
+    return (torch.rand(len(bounds), dtype=torch.float64, generator=chance) * bounds).long()
+
+
+def _distinct(n: int, total: int, chance: torch.Generator) -> Tensor:
+    """n different integers below `total` in random order, in O(n) (Floyd's algorithm, Bentley 1987)."""
+    chosen: dict[int, None] = {}
+    bounds = torch.arange(total - n, total)
+    for bound, draw in zip(bounds.tolist(), _below(bounds + 1, chance).tolist(), strict=True):
+        chosen[bound if draw in chosen else draw] = None
+    return torch.tensor(list(chosen))[torch.randperm(n, generator=chance)]

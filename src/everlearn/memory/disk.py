@@ -1,0 +1,310 @@
+"""Columns of fixed length in a folder: rows in blocks of one file, and in a journal what the blocks are.
+
+A row is written into a block that nothing refers to, and only then into the journal; the block of the
+row that it replaces is used again once the journal is synced. So whatever a crash cuts short, each
+slot has a whole row: its new one, or the one before. What is saved refers to blocks as well, which
+stay until it is let go: neither saving nor going back copies rows.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+from zlib import crc32
+
+import torch
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from everlearn.batches import check_alike
+from everlearn.memory.folder import Folder
+from everlearn.memory.journal import framed
+from everlearn.memory.layout import Layout
+from everlearn.memory.state import JOURNAL, ROWS, Counters, Saved, State, blocks_of, named, recall
+from everlearn.types import Batch, InputError
+
+LONG = 2**20
+"""Bytes of journal from which on it is written anew, once most of it is past."""
+
+
+class OnDisk:
+    """Room for rows in a folder, which one process at a time may write.
+
+    Args:
+        folder: where; what is there already is gone on with.
+        rule: the admission rule's name and settings; the folder must be of the same.
+        slots: how many rows there is room for.
+        keep: how many saves can be gone back to.
+
+    Raises:
+        InputError: another process writes there, or it holds another memory, or none that can be read.
+    """
+
+    def __init__(self, folder: Folder, rule: dict[str, Any], slots: int, keep: int) -> None:
+        self.slots = slots
+        self._folder = folder
+        self._lock = _locked(folder.path)
+        try:
+            self._state = recall(folder) if folder.has(JOURNAL) else State(rule)
+            _check_rule(self._state.rule, rule, folder.path)
+            self._state.keep = keep
+            self._failed: OSError | None = None
+            self._places = torch.full((slots, 2), -1, dtype=torch.int64)
+            self._rows = torch.empty((0, 0), dtype=torch.uint8)
+            self._columns: Batch = {}
+            self._put(self._state.places)
+            self._map()
+            self._tidy()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @property
+    def counters(self) -> Counters:
+        """The rule's, as last written."""
+        return self._state.counters
+
+    @property
+    def at_once(self) -> int:
+        """Rows that are best written at once, at most: more of them need more room."""
+        return max(16, self.slots // 16)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its files."""
+        return sum(self._folder.size(name) for name in (ROWS, JOURNAL) if self._folder.has(name))
+
+    def expect(self, batch: Batch) -> None:
+        """Check that rows are like those written before.
+
+        Raises:
+            InputError: a column's name, shape or dtype is not as in the first batch.
+        """
+        if self._columns:
+            check_alike(self._columns, batch)
+
+    def write(self, slots: Tensor, batch: Batch, counters: Counters) -> None:
+        """Put the rows of `batch`, which `expect` has seen, into `slots` (each slot at most once).
+
+        Raises:
+            OSError: the disk is full, say; all is as it was.
+        """
+        layout = self._state.layout or self._begin(Layout.of(batch))
+        packed = layout.pack(batch)
+        blocks = self._allocate(len(packed))
+        places = torch.tensor([*zip(blocks, map(crc32, packed.numpy()), strict=True)])
+        try:
+            self._write_blocks(blocks, packed)
+            added = torch.cat([slots[:, None], places], 1).tolist()
+            self._append({"add": added, "counters": counters})
+        except OSError:
+            self._free += blocks
+            raise
+        replaced = self._places[slots, 0]
+        self._places[slots] = places
+        self._state.counters = dict(counters)
+        self._waiting += replaced[(replaced >= 0) & ~self._pinned[replaced]].tolist()
+
+    def read(self, slots: Tensor) -> Batch:
+        """A copy of the rows in `slots`, in that order."""
+        blocks = self._places[slots, 0]
+        return {name: values.index_select(0, blocks) for name, values in self._columns.items()}
+
+    def show(self, slots: Tensor) -> Batch:
+        """The same."""
+        return self.read(slots)
+
+    def in_use(self) -> Tensor:
+        """The slots that have rows, in order."""
+        return (self._places[:, 0] >= 0).nonzero()[:, 0]
+
+    def flush(self, counters: Counters) -> None:
+        """Return once all that was written would survive a crash.
+
+        Raises:
+            OSError: it may not; open the memory anew.
+        """
+        self._sync(ROWS)
+        self._append({"synced": True, "counters": counters})
+        self._sync(JOURNAL)
+        self._state.counters = dict(counters)
+        self._free += self._waiting
+        self._waiting = []
+        if self._end > max(LONG, 4 * self._head):
+            self._tidy()
+
+    def save(self, counters: Counters, generator: bytes) -> str:
+        """Remember this moment, and flush.
+
+        Returns:
+            Its name, for `go_back`.
+        """
+        name = uuid4().hex
+        self._append({"save": name, "generator": b64encode(generator).decode(), "counters": counters})
+        self._state.remember(name, Saved(dict(counters), generator, self._table()))
+        self._refer()
+        self.flush(counters)
+        return name
+
+    def go_back(self, name: str) -> bytes:
+        """Become what was saved, but for rows that were deleted since.
+
+        Returns:
+            The generator's state.
+
+        Raises:
+            InputError: that was let go since.
+        """
+        if name not in self._state.saves:
+            raise InputError(
+                f"the memory at {self._folder.path} can't go back to where this was saved, only to its last "
+                f"{self._state.keep} saves (saves=), or it is another memory"
+            )
+        saved = self._state.saves[name]
+        self._state.remember(name, saved)
+        self._state.counters = dict(saved.counters)
+        self._put(saved.places)
+        self._tidy()
+        return saved.generator
+
+    def settle(self, kept: Tensor, slots: Tensor, counters: Counters, gone: Callable[[Batch], Tensor]) -> None:
+        """Move rows to other slots, and wipe all others from the disk, and from what was saved.
+
+        Args:
+            kept: the slots of rows that stay.
+            slots: where to, in that order.
+            counters: the rule's, after that.
+            gone: which rows of a batch must not stay, (rows,) booleans.
+        """
+        self._put(torch.cat([slots[:, None], self._places[kept]], 1))
+        self._state.counters = dict(counters)
+        for saved in self._state.saves.values():
+            blocks = blocks_of(saved.places)
+            saved.places = saved.places[~gone({n: values[blocks] for n, values in self._columns.items()})]
+        self._state.unclean = True
+        self._tidy()
+
+    def close(self) -> None:
+        """Let other processes write."""
+        self._folder.close()
+        self._lock.release()
+
+    def _begin(self, layout: Layout) -> Layout:
+        self._state.layout = layout
+        try:
+            self._tidy()
+        except OSError:
+            self._state.layout = None
+            raise
+        return layout
+
+    def _tidy(self) -> None:
+        """Write the journal anew, so that it is short, and no block that is free holds what was deleted."""
+        if self._folder.has(ROWS):
+            self._sync(ROWS)
+        self._check_failed()
+        self._state.places = self._table()
+        head = framed(self._state.head())
+        self._folder.replace(JOURNAL, head)
+        self._end = self._head = len(head)
+        self._free = []
+        self._refer()
+        self._free, self._waiting = self._waiting, []
+        if self._state.unclean:
+            self._write_blocks(self._free, torch.zeros((len(self._free), self._size), dtype=torch.uint8))
+            self._sync(ROWS)
+            self._state.unclean = False
+            self._append({"clean": True, "counters": self._state.counters})
+
+    def _refer(self) -> None:
+        """Note what is referred to; what is no more waits until the journal is synced."""
+        self._pinned = torch.zeros(len(self._rows), dtype=torch.bool)
+        for saved in self._state.saves.values():
+            self._pinned[blocks_of(saved.places)] = True
+        taken = self._pinned.clone()
+        taken[blocks_of(self._table())] = True
+        taken[self._free] = True
+        self._waiting = (~taken).nonzero()[:, 0].tolist()
+
+    def _table(self) -> Tensor:
+        """(rows, 3) slot, block and checksum."""
+        slots = self.in_use()
+        return torch.cat([slots[:, None], self._places[slots]], 1)
+
+    def _put(self, table: Tensor) -> None:
+        if len(table) and int(table[:, 0].max()) >= self.slots:
+            raise InputError(f"{self._folder.path} holds rows beyond the {self.slots} slots there are")
+        self._places.fill_(-1)
+        self._places[table[:, 0]] = table[:, 1:]
+
+    def _allocate(self, n: int) -> list[int]:
+        if len(self._free) < n and self._waiting:
+            self.flush(self._state.counters)
+        if len(self._free) < n:
+            self._grow(n - len(self._free))
+        taken, self._free = self._free[:n], self._free[n:]
+        return taken
+
+    def _grow(self, need: int) -> None:
+        """Twice as many blocks, up to what is needed while nothing is saved; beyond that as few as can be."""
+        have = len(self._rows)
+        blocks = max(have + need, min(max(2 * have, 64), self.slots + self.at_once))
+        self._folder.resize(ROWS, blocks * self._size)
+        self._map()
+        self._pinned = torch.cat([self._pinned, torch.zeros(blocks - have, dtype=torch.bool)])
+        self._free += range(have, blocks)
+
+    def _map(self) -> None:
+        if self._state.layout is not None and self._folder.has(ROWS):
+            self._rows = self._state.layout.rows(self._folder.map(ROWS))
+            self._columns = self._state.layout.columns(self._rows)
+
+    @property
+    def _size(self) -> int:
+        return 0 if self._state.layout is None else self._state.layout.size
+
+    def _write_blocks(self, blocks: list[int], packed: Tensor) -> None:
+        self._check_failed()
+        for start, end in _runs(blocks):
+            self._folder.write(ROWS, blocks[start] * self._size, packed[start:end].numpy().data)
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        self._check_failed()
+        data = framed(entry)
+        self._folder.write(JOURNAL, self._end, data)
+        self._end += len(data)
+
+    def _sync(self, name: str) -> None:
+        self._check_failed()
+        try:
+            self._folder.sync(name)
+        except OSError as error:
+            # What was written since the last sync may be lost, though the next sync would not say so.
+            self._failed = error
+            raise
+
+    def _check_failed(self) -> None:
+        if self._failed is not None:
+            raise OSError(f"the disk failed before; open the memory at {self._folder.path} anew") from self._failed
+
+
+def _locked(path: Path) -> FileLock:
+    lock = FileLock(path / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"another process is writing the memory at {path} just now") from None
+    return lock
+
+
+def _check_rule(theirs: dict[str, Any], own: dict[str, Any], path: Path) -> None:
+    if theirs != own:
+        raise InputError(f"the memory at {path} is {named(theirs)}, not {named(own)}")
+
+
+def _runs(blocks: list[int]) -> Iterator[tuple[int, int]]:
+    """Where blocks that follow each other begin and end."""
+    breaks = [place for place, (one, other) in enumerate(pairwise(blocks), 1) if other != one + 1]
+    return pairwise([0, *breaks, len(blocks)]) if blocks else iter(())

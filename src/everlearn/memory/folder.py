@@ -1,0 +1,122 @@
+"""A folder's files, as they are read and written; what was synced survives a crash, all else may not."""
+
+import mmap
+import os
+import weakref
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from everlearn.types import InputError
+
+
+class Folder:
+    """Files of one folder, by name; `close` closes them, as does the last reference's end.
+
+    Args:
+        path: the folder, which is made.
+
+    Raises:
+        InputError: something else is there.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path} is not a folder")
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._files: dict[str, int] = {}
+        self._made = False
+        self.close = weakref.finalize(self, _close, self._files)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return (self.path / name).exists()
+
+    def size(self, name: str) -> int:
+        """A file's bytes."""
+        return (self.path / name).stat().st_size
+
+    def read(self, name: str) -> bytes:
+        """All of a file."""
+        return (self.path / name).read_bytes()
+
+    def write(self, name: str, place: int, data: bytes | memoryview) -> None:
+        """Write all of `data` at that byte of a file.
+
+        Raises:
+            OSError: a part of it may have been written.
+        """
+        file, left = self._file(name), memoryview(data).cast("B")
+        os.lseek(file, place, os.SEEK_SET)
+        while len(left):
+            left = left[os.write(file, left) :]
+
+    def resize(self, name: str, size: int) -> None:
+        """Make a file so many bytes long; new ones are zero, and take no space until they are written."""
+        os.ftruncate(self._file(name), size)
+
+    def sync(self, name: str) -> None:
+        """Return once all that was written to a file would survive a crash.
+
+        Raises:
+            OSError: it may not.
+        """
+        os.fsync(self._file(name))
+        if self._made:
+            self.sync_names()
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Give a file another content: after a crash it has the old one or the new one, whole.
+
+        Raises:
+            OSError: it has the old one.
+        """
+        aside = f"{name}.part"
+        try:
+            self.resize(aside, 0)
+            self.write(aside, 0, data)
+            self.sync(aside)
+        finally:
+            self._let_go(aside)
+        self._let_go(name)
+        self.rename(aside, name)
+        self.sync_names()
+
+    def rename(self, name: str, to: str) -> None:
+        """Give a file the name of another, which is no more."""
+        (self.path / name).replace(self.path / to)
+
+    def sync_names(self) -> None:
+        """Return once the files' names would survive a crash."""
+        self._made = False
+        if os.name == "nt":
+            return
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def map(self, name: str) -> Tensor:
+        """(bytes,) a file's content, which shows what is written to it later; to be read only."""
+        if self.size(name) == 0:
+            return torch.empty(0, dtype=torch.uint8)
+        return torch.frombuffer(mmap.mmap(self._file(name), 0), dtype=torch.uint8)
+
+    def _let_go(self, name: str) -> None:
+        if name in self._files:
+            os.close(self._files.pop(name))
+
+    def _file(self, name: str) -> int:
+        if name not in self._files:
+            self._made |= not self.has(name)
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            self._files[name] = os.open(self.path / name, flags, 0o666)
+        return self._files[name]
+
+
+def _close(files: dict[str, int]) -> None:
+    while files:
+        os.close(files.popitem()[1])

@@ -1,0 +1,179 @@
+"""What a memory's journal tells: which row is where, the rule's counters, and what was saved."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from sys import byteorder
+from typing import Any
+from zlib import crc32
+
+import torch
+from torch import Tensor
+
+from everlearn.memory.folder import Folder
+from everlearn.memory.journal import entries
+from everlearn.memory.layout import Layout
+from everlearn.types import InputError
+
+FORMAT = "everlearn memory 1"
+ROWS, JOURNAL = "rows", "journal"
+
+Counters = dict[str, int]
+
+
+def _no_places() -> Tensor:
+    return torch.empty((0, 3), dtype=torch.int64)
+
+
+@dataclass
+class Saved:
+    """A moment that can be gone back to."""
+
+    counters: Counters
+    generator: bytes
+    places: Tensor
+    """(rows, 3) slot, block and the row's CRC-32."""
+
+
+@dataclass
+class State:
+    """All that is known of a memory but its rows."""
+
+    rule: dict[str, Any]
+    layout: Layout | None = None
+    """None until there is a row."""
+    counters: Counters = field(default_factory=dict)
+    places: Tensor = field(default_factory=_no_places)
+    """(rows, 3) slot, block and the row's CRC-32."""
+    saves: dict[str, Saved] = field(default_factory=dict)
+    """By name, the least recently saved or gone back to first."""
+    keep: int = 2
+    """So many of them."""
+    unclean: bool = False
+    """Rows were deleted whose bytes may be there yet."""
+
+    def remember(self, name: str, saved: Saved) -> None:
+        """Add a save, or make it the latest; the one that is longest ago is let go where there are too many."""
+        self.saves.pop(name, None)
+        self.saves[name] = saved
+        while len(self.saves) > self.keep:
+            del self.saves[next(iter(self.saves))]
+
+    def head(self) -> dict[str, Any]:
+        """All of it as a journal's first entry, from which `of` makes it."""
+        return {
+            "format": FORMAT,
+            "order": byteorder,
+            "rule": self.rule,
+            "columns": None if self.layout is None else self.layout.as_json(),
+            "counters": self.counters,
+            "places": _text(self.places.numpy().tobytes()),
+            "saves": [
+                [name, saved.counters, _text(saved.generator), _text(saved.places.numpy().tobytes())]
+                for name, saved in self.saves.items()
+            ],
+            "keep": self.keep,
+            "unclean": self.unclean,
+        }
+
+    @classmethod
+    def of(cls, head: Mapping[str, Any]) -> "State":
+        """What a head tells."""
+        if (head["format"], head["order"]) != (FORMAT, byteorder):
+            raise InputError(f"it is of {head['format']!r}, {head['order']}-endian, not {FORMAT!r}, {byteorder}-endian")
+        return cls(
+            rule=dict(head["rule"]),
+            layout=None if head["columns"] is None else Layout.from_json(head["columns"]),
+            counters=_counters(head["counters"]),
+            places=_places(head["places"]),
+            saves={
+                str(name): Saved(_counters(counters), b64decode(generator), _places(places))
+                for name, counters, generator, places in head["saves"]
+            },
+            keep=int(head["keep"]),
+            unclean=bool(head["unclean"]),
+        )
+
+
+def recall(folder: Folder) -> State:
+    """What a folder's journal tells, up to the first entry that a crash cut short, or whose rows it did.
+
+    Raises:
+        InputError: there is no memory, or it is damaged otherwise than by a crash.
+    """
+    try:
+        told = list(entries(folder.read(JOURNAL)))
+        state = State.of(told[0])
+        _check(folder, state)
+        _replay(folder, state, told)
+        _check(folder, state)
+    except FileNotFoundError:
+        raise InputError(f"there is no memory at {folder.path}") from None
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"the memory at {folder.path} can't be read, its journal is damaged: {error}") from error
+    return state
+
+
+def _replay(folder: Folder, state: State, told: list[dict[str, Any]]) -> None:
+    synced = max((number for number, entry in enumerate(told) if "synced" in entry), default=0)
+    places = {slot: (block, checksum) for slot, block, checksum in state.places.tolist()}
+
+    def table() -> Tensor:
+        return torch.tensor([(slot, *place) for slot, place in places.items()], dtype=torch.int64).reshape(-1, 3)
+
+    for number, entry in enumerate(told[1:], 1):
+        added = [(int(slot), int(block), int(checksum)) for slot, block, checksum in entry.get("add", ())]
+        if number > synced and not _are_whole(folder, state.layout, added):
+            break
+        state.counters = _counters(entry["counters"])
+        places.update({slot: (block, checksum) for slot, block, checksum in added})
+        state.unclean &= "clean" not in entry
+        if "save" in entry:
+            saved = Saved(dict(state.counters), b64decode(entry["generator"]), table())
+            state.remember(str(entry["save"]), saved)
+    state.places = table()
+
+
+def _are_whole(folder: Folder, layout: Layout | None, added: list[tuple[int, int, int]]) -> bool:
+    """Whether rows were written before a crash."""
+    if not added:
+        return True
+    rows = None if layout is None or not folder.has(ROWS) else layout.rows(folder.map(ROWS))
+    return rows is not None and all(
+        0 <= block < len(rows) and crc32(rows[block].numpy()) == checksum for _, block, checksum in added
+    )
+
+
+def _check(folder: Folder, state: State) -> None:
+    """Refuse places that the file has no room for."""
+    room = 0 if state.layout is None or not folder.has(ROWS) else folder.size(ROWS) // state.layout.size
+    for places in (state.places, *(saved.places for saved in state.saves.values())):
+        if len(places) and not (places[:, :2].min() >= 0 and places[:, 1].max() < room):
+            raise InputError(f"it tells of rows for which the file {ROWS!r} has no room")
+
+
+def named(rule: Mapping[str, Any]) -> str:
+    """A rule in words.
+
+    >>> named({"name": "ring", "capacity": 4, "tasks": 2})
+    'a ring of capacity 4, tasks 2'
+    """
+    return f"a {rule['name']} of " + ", ".join(f"{name} {value}" for name, value in rule.items() if name != "name")
+
+
+def blocks_of(places: Tensor) -> Tensor:
+    """The blocks of (rows, 3) places."""
+    return places[:, 1]
+
+
+def _counters(given: Any) -> Counters:
+    return {str(name): int(number) for name, number in given.items()}
+
+
+def _text(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+def _places(given: Any) -> Tensor:
+    data = bytearray(b64decode(given, validate=True))
+    return torch.frombuffer(data, dtype=torch.int64).reshape(-1, 3).clone() if data else _no_places()
