@@ -2,7 +2,7 @@
 
 from everlearn.learner import Learner
 from everlearn.losses import chosen_huber, cross_entropy, huber, squared
-from everlearn.memory import Fifo, Reservoir, Ring
+from everlearn.memory import Balanced, Fifo, Reservoir, Ring, Weighted
 from everlearn.methods import (
     AGEM,
     ER,
@@ -28,6 +28,7 @@ __all__ = [
     "EWC",
     "GEM",
     "MER",
+    "Balanced",
     "Batch",
     "ByTask",
     "ConvNet",
@@ -50,6 +51,7 @@ __all__ = [
     "TaskInput",
     "TaskInputNet",
     "Tasks",
+    "Weighted",
     "chosen_huber",
     "cross_entropy",
     "huber",

@@ -208,7 +208,7 @@ def _check_memory_resumes(twin: Memory, memory: Memory) -> None:
 
 def _numbered(start: int, rows: int) -> dict[str, Tensor]:
     n = torch.arange(start, start + rows)
-    return {"n": n, "x": (n % 251).to(torch.uint8)[:, None].repeat(1, 3), "task": n // 200}
+    return {"n": n, "x": (n % 251).to(torch.uint8)[:, None].repeat(1, 3), "task": n // 200, "one": torch.ones(rows)}
 
 
 def check_stream(stream: Stream) -> None:

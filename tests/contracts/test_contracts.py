@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from everlearn import checks, memory, methods, streams
-from everlearn.memory import Fifo, Reservoir, Ring
+from everlearn.memory import Balanced, Fifo, Reservoir, Ring, Weighted
 from everlearn.models import ByTask, TaskInputNet, mlp
 from everlearn.streams import Omniglot, Permutations, Rotations, Tasks
 
@@ -34,7 +34,13 @@ def test_methods_that_take_any_memory_take_a_ring(name):
     checks.check_method(getattr(methods, name)(), memory=lambda: Ring(20, tasks=2))
 
 
-MEMORIES = {"Fifo": Fifo, "Reservoir": Reservoir, "Ring": lambda capacity: Ring(capacity, tasks=3)}
+MEMORIES = {
+    "Balanced": lambda capacity: Balanced(capacity, by="task"),
+    "Fifo": Fifo,
+    "Reservoir": Reservoir,
+    "Ring": lambda capacity: Ring(capacity, tasks=3),
+    "Weighted": lambda capacity: Weighted(capacity, by="one"),
+}
 
 
 @pytest.mark.parametrize("name", memory.__all__)

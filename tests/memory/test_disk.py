@@ -11,6 +11,8 @@ import everlearn as el
 from everlearn import checks
 
 MEMORIES = {
+    "balanced": lambda capacity, **more: el.Balanced(capacity, by="task", **more),
+    "weighted": lambda capacity, **more: el.Weighted(capacity, by="one", **more),
     "fifo": el.Fifo,
     "reservoir": el.Reservoir,
     "distinct": lambda capacity, **more: el.Reservoir(capacity, replace=False, **more),
@@ -26,6 +28,7 @@ def numbered(start, n, **more):
         "x": (number[:, None] * torch.arange(1, 30)).float(),
         "flag": number % 2 == 0,
         "task": number // 7 % 3,
+        "one": torch.ones(n),
         **more,
     }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,6 +18,17 @@ from everlearn.types import Batch, InputError, column
 
 PASSED = -1
 """In place of a slot: the row is not admitted."""
+
+
+class Admission(NamedTuple):
+    """What becomes of the rows of a batch."""
+
+    slots: list[int]
+    """Of each row, or `PASSED`; where two rows have one slot, the later stays."""
+    counters: Counters
+    """After that."""
+    marks: list[float] | None = None
+    """What the rule notes of each row."""
 
 
 class Rule(Protocol):
@@ -37,8 +48,8 @@ class Rule(Protocol):
         """Refuse rows that can't be admitted."""
         ...
 
-    def admit(self, counters: Counters, batch: Batch, chance: torch.Generator) -> tuple[list[int], Counters]:
-        """The slot of each row, in order, or `PASSED`; and the counters after that."""
+    def admit(self, counters: Counters, marks: Tensor, batch: Batch, chance: torch.Generator) -> Admission:
+        """What becomes of rows, in order, given (slots,) the marks of those that are held."""
         ...
 
     def length(self, counters: Counters) -> int:
@@ -49,7 +60,7 @@ class Rule(Protocol):
         """The slots of rows that are held, by number from 0, the oldest's first where the rule knows."""
         ...
 
-    def settle(self, counters: Counters, kept: Tensor) -> tuple[Tensor, Counters]:
+    def settle(self, counters: Counters, marks: Tensor, kept: Tensor) -> tuple[Tensor, Counters]:
         """Where rows go of which only those in the slots `kept` stay, in their order; and the counters after that."""
         ...
 
@@ -85,7 +96,7 @@ class BoundedMemory:
     @property
     def seen(self) -> int:
         """Rows offered so far."""
-        return self._counters.get("seen", 0)
+        return int(self._counters.get("seen", 0))
 
     @property
     def nbytes(self) -> int:
@@ -119,12 +130,15 @@ class BoundedMemory:
             self._add({name: values[start : start + at_once] for name, values in batch.items()})
 
     def _add(self, batch: Batch) -> None:
-        slots, counters = self._rule.admit(self._counters, batch, self._generator)
-        # Where two of these rows fall into one slot, the later stays.
+        slots, counters, marks = self._rule.admit(self._counters, self._rows.marks, batch, self._generator)
         last = {slot: row for row, slot in enumerate(slots) if slot != PASSED}
         if last:
-            admitted = batch if len(last) == len(slots) else take(batch, torch.tensor(list(last.values())))
-            self._rows.write(torch.tensor(list(last)), admitted, counters)
+            rows = torch.tensor(list(last.values()))
+            admitted = batch if len(last) == len(slots) else take(batch, rows)
+            noted = torch.zeros(len(last), dtype=torch.float64)
+            if marks is not None:
+                noted = torch.tensor(marks, dtype=torch.float64)[rows]
+            self._rows.write(torch.tensor(list(last)), admitted, counters, noted)
         self._counters = counters
 
     def sample(self, n: int) -> Batch:
@@ -192,7 +206,7 @@ class BoundedMemory:
             return 0
         marks = gone(self._rows.show(held))
         kept = held[~marks]
-        slots, self._counters = self._rule.settle(self._counters, kept)
+        slots, self._counters = self._rule.settle(self._counters, self._rows.marks, kept)
         self._rows.settle(kept, slots, self._counters, gone)
         return int(marks.sum())
 
@@ -219,6 +233,7 @@ class BoundedMemory:
         return state | {
             "counters": dict(self._counters),
             "columns": self._rows.read(self._slots()),
+            "marks": self._rows.marks[self._slots()],
             "generator": self._generator.get_state(),
         }
 
@@ -236,7 +251,7 @@ class BoundedMemory:
         if "save" in state:
             raise InputError("the saved memory is on disk: make this one with the same path")
         self._counters = dict(state["counters"])
-        self._rows.load(self._slots(), state["columns"])
+        self._rows.load(self._slots(), state["columns"], state["marks"])
         self._generator.set_state(state["generator"])
 
     def _go_back(self, rows: OnDisk, state: dict[str, Any]) -> None:
@@ -252,7 +267,7 @@ class BoundedMemory:
         held = self._slots()
         kept = held[torch.isin(held, rows.in_use())]
         if len(kept) < len(held):
-            slots, self._counters = self._rule.settle(self._counters, kept)
+            slots, self._counters = self._rule.settle(self._counters, rows.marks, kept)
             rows.settle(kept, slots, self._counters, lambda batch: torch.zeros(count(batch), dtype=torch.bool))
 
     def _slots(self) -> Tensor:

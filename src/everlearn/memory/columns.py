@@ -25,6 +25,8 @@ class Columns:
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
+        self.marks = torch.zeros(slots, dtype=torch.float64)
+        """What the rule has noted of each row; to be read only."""
         self._columns: dict[str, Tensor] = {}
 
     @property
@@ -41,7 +43,7 @@ class Columns:
         if self._columns:
             check_alike(self._columns, batch)
 
-    def write(self, slots: Tensor, batch: Batch, counters: Counters | None = None) -> None:  # noqa: ARG002
+    def write(self, slots: Tensor, batch: Batch, counters: Counters, marks: Tensor) -> None:
         """Put the rows of `batch`, which `expect` has seen, into `slots` (each slot at most once)."""
         if not self._columns:
             self._columns = {
@@ -49,6 +51,7 @@ class Columns:
             }
         for name, values in batch.items():
             self._columns[name].index_copy_(0, slots, values.detach().cpu())
+        self.marks[slots] = marks
 
     def read(self, slots: Tensor) -> Batch:
         """A copy of the rows in `slots`, in that order."""
@@ -61,12 +64,12 @@ class Columns:
             return {name: values[:n] for name, values in self._columns.items()}
         return self.read(slots)
 
-    def settle(self, kept: Tensor, slots: Tensor, counters: Counters, gone: Callable[[Batch], Tensor]) -> None:  # noqa: ARG002
+    def settle(self, kept: Tensor, slots: Tensor, counters: Counters, gone: Callable[[Batch], Tensor]) -> None:
         """Move the rows in `kept` to `slots`, and wipe all others."""
-        rows = self.read(kept)
+        rows, marks = self.read(kept), self.marks[kept]
         for values in self._columns.values():
             values.zero_()
-        self.write(slots, rows)
+        self.write(slots, rows, counters, marks)
 
     def flush(self, counters: Counters) -> None:
         """Nothing survives a crash."""
@@ -74,11 +77,11 @@ class Columns:
     def close(self) -> None:
         """Nothing is open."""
 
-    def load(self, slots: Tensor, rows: Batch) -> None:
+    def load(self, slots: Tensor, rows: Batch, marks: Tensor) -> None:
         """Hold these rows and no others."""
         self._columns = {}
         if rows:
-            self.write(slots, rows)
+            self.write(slots, rows, {}, marks)
 
 
 def check_capacity(capacity: int) -> None:

@@ -22,7 +22,7 @@ from everlearn.batches import check_alike
 from everlearn.memory.folder import Folder
 from everlearn.memory.journal import framed
 from everlearn.memory.layout import Layout
-from everlearn.memory.state import JOURNAL, ROWS, Counters, Saved, State, blocks_of, named, recall
+from everlearn.memory.state import JOURNAL, PLACE, ROWS, Counters, Saved, State, blocks_of, named, recall
 from everlearn.types import Batch, InputError
 
 LONG = 2**20
@@ -51,7 +51,7 @@ class OnDisk:
             _check_rule(self._state.rule, rule, folder.path)
             self._state.keep = keep
             self._failed: OSError | None = None
-            self._places = torch.full((slots, 2), -1, dtype=torch.int64)
+            self._places = torch.full((slots, len(PLACE) - 1), -1, dtype=torch.int64)
             self._rows = torch.empty((0, 0), dtype=torch.uint8)
             self._columns: Batch = {}
             self._put(self._state.places)
@@ -85,7 +85,12 @@ class OnDisk:
         if self._columns:
             check_alike(self._columns, batch)
 
-    def write(self, slots: Tensor, batch: Batch, counters: Counters) -> None:
+    @property
+    def marks(self) -> Tensor:
+        """(slots,) float64, what the rule has noted of each row; to be read only."""
+        return self._places[:, 2].view(torch.float64)
+
+    def write(self, slots: Tensor, batch: Batch, counters: Counters, marks: Tensor) -> None:
         """Put the rows of `batch`, which `expect` has seen, into `slots` (each slot at most once).
 
         Raises:
@@ -94,7 +99,8 @@ class OnDisk:
         layout = self._state.layout or self._begin(Layout.of(batch))
         packed = layout.pack(batch)
         blocks = self._allocate(len(packed))
-        places = torch.tensor([*zip(blocks, map(crc32, packed.numpy()), strict=True)])
+        checksums = [crc32(row) for row in packed.numpy()]
+        places = torch.stack([torch.tensor(blocks), torch.tensor(checksums), marks.view(torch.int64)], 1)
         try:
             self._write_blocks(blocks, packed)
             added = torch.cat([slots[:, None], places], 1).tolist()
@@ -229,7 +235,7 @@ class OnDisk:
         self._waiting = (~taken).nonzero()[:, 0].tolist()
 
     def _table(self) -> Tensor:
-        """(rows, 3) slot, block and checksum."""
+        """(rows, 4) as `PLACE` has it."""
         slots = self.in_use()
         return torch.cat([slots[:, None], self._places[slots]], 1)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from everlearn.batches import count
-from everlearn.memory.bounded import PASSED, BoundedMemory
+from everlearn.memory.bounded import PASSED, Admission, BoundedMemory
 from everlearn.memory.columns import check_capacity
 from everlearn.memory.state import Counters
 from everlearn.types import Batch
@@ -56,21 +56,22 @@ class LastRows:
     def expect(self, counters: Counters, batch: Batch) -> None:
         """Any rows."""
 
-    def admit(self, counters: Counters, batch: Batch, chance: torch.Generator) -> tuple[list[int], Counters]:  # noqa: ARG002
+    def admit(self, counters: Counters, marks: Tensor, batch: Batch, chance: torch.Generator) -> Admission:
         """One slot after another, and then the first again."""
-        n, first = count(batch), counters.get("next", 0)
+        n, first = count(batch), int(counters.get("next", 0))
         slots = [(first + row) % self.capacity if row >= n - self.capacity else PASSED for row in range(n)]
         held = min(self.length(counters) + n, self.capacity)
-        return slots, {"seen": counters.get("seen", 0) + n, "held": held, "next": (first + n) % self.capacity}
+        after = {"seen": counters.get("seen", 0) + n, "held": held, "next": (first + n) % self.capacity}
+        return Admission(slots, after)
 
     def length(self, counters: Counters) -> int:
         """A counter."""
-        return counters.get("held", 0)
+        return int(counters.get("held", 0))
 
     def slots_of(self, counters: Counters, rows: Tensor) -> Tensor:
         """Up to the next one, which is the oldest row's where there is no more room."""
         return (counters.get("next", 0) - self.length(counters) + rows) % self.capacity
 
-    def settle(self, counters: Counters, kept: Tensor) -> tuple[Tensor, Counters]:
+    def settle(self, counters: Counters, marks: Tensor, kept: Tensor) -> tuple[Tensor, Counters]:
         """From the first slot on."""
         return torch.arange(len(kept)), counters | {"held": len(kept), "next": len(kept) % self.capacity}

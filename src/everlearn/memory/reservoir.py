@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from everlearn.batches import count
-from everlearn.memory.bounded import PASSED, BoundedMemory
+from everlearn.memory.bounded import PASSED, Admission, BoundedMemory
 from everlearn.memory.columns import check_capacity
 from everlearn.memory.state import Counters
 from everlearn.types import Batch
@@ -68,7 +68,7 @@ class AlgorithmR:
     def expect(self, counters: Counters, batch: Batch) -> None:
         """Any rows."""
 
-    def admit(self, counters: Counters, batch: Batch, chance: torch.Generator) -> tuple[list[int], Counters]:
+    def admit(self, counters: Counters, marks: Tensor, batch: Batch, chance: torch.Generator) -> Admission:
         """Algorithm R."""
         n = count(batch)
         held, of = self.length(counters), counters.get("of", 0)
@@ -84,17 +84,17 @@ class AlgorithmR:
                 of += 1
                 slot = int(draw * of)
                 slots.append(slot if slot < self.capacity else PASSED)
-        return slots, {"seen": counters.get("seen", 0) + n, "held": held, "of": of}
+        return Admission(slots, {"seen": counters.get("seen", 0) + n, "held": held, "of": of})
 
     def length(self, counters: Counters) -> int:
         """A counter."""
-        return counters.get("held", 0)
+        return int(counters.get("held", 0))
 
-    def slots_of(self, counters: Counters, rows: Tensor) -> Tensor:  # noqa: ARG002
+    def slots_of(self, counters: Counters, rows: Tensor) -> Tensor:
         """The first ones, in any order."""
         return rows
 
-    def settle(self, counters: Counters, kept: Tensor) -> tuple[Tensor, Counters]:
+    def settle(self, counters: Counters, marks: Tensor, kept: Tensor) -> tuple[Tensor, Counters]:
         """Side by side; where all that came was held, what is left is all."""
         n = len(kept)
         of = n if counters["of"] <= self.capacity else counters["of"]

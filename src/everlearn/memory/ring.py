@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from everlearn.memory.bounded import BoundedMemory
+from everlearn.memory.bounded import Admission, BoundedMemory
 from everlearn.memory.state import Counters
 from everlearn.types import Batch, InputError, task_column
 
@@ -81,7 +81,8 @@ class LastRowsOfTasks:
 
     def came(self, counters: Counters) -> dict[int, int]:
         """How many rows of each task."""
-        return {int(name.removeprefix("task ")): came for name, came in counters.items() if name.startswith("task ")}
+        tasks = (name for name in counters if name.startswith("task "))
+        return {int(name.removeprefix("task ")): int(counters[name]) for name in tasks}
 
     def expect(self, counters: Counters, batch: Batch) -> None:
         """Rows of as many tasks as were said to come."""
@@ -90,14 +91,14 @@ class LastRowsOfTasks:
         if len(known) + len(new) > self.tasks:
             raise InputError(f"the ring was made for {self.tasks} tasks; task {new[-1]} would be one more")
 
-    def admit(self, counters: Counters, batch: Batch, chance: torch.Generator) -> tuple[list[int], Counters]:  # noqa: ARG002
+    def admit(self, counters: Counters, marks: Tensor, batch: Batch, chance: torch.Generator) -> Admission:
         """One slot of its task after another, and then the first again."""
         came, slots = self.came(counters), []
         for task in batch["task"].tolist():
             number = came.setdefault(task, 0)
             slots.append(list(came).index(task) * self.room + number % self.room)
             came[task] = number + 1
-        return slots, _counted(counters.get("seen", 0) + len(slots), came)
+        return Admission(slots, _counted(counters, came, len(slots)))
 
     def length(self, counters: Counters) -> int:
         """Of all tasks."""
@@ -114,13 +115,13 @@ class LastRowsOfTasks:
         first = list(came).index(task) * self.room
         return first + torch.arange(max(0, came[task] - self.room), came[task]) % self.room
 
-    def settle(self, counters: Counters, kept: Tensor) -> tuple[Tensor, Counters]:
+    def settle(self, counters: Counters, marks: Tensor, kept: Tensor) -> tuple[Tensor, Counters]:
         """From each task's first slot on."""
         known = self.came(counters)
         left = torch.bincount(kept // self.room, minlength=len(known)).tolist()
         slots = [place * self.room + torch.arange(n) for place, n in enumerate(left)]
-        return torch.cat(slots), _counted(counters["seen"], dict(zip(known, left, strict=True)))
+        return torch.cat(slots), _counted(counters, dict(zip(known, left, strict=True)))
 
 
-def _counted(seen: int, came: dict[int, int]) -> Counters:
-    return {"seen": seen} | {f"task {task}": number for task, number in came.items()}
+def _counted(counters: Counters, came: dict[int, int], new: int = 0) -> Counters:
+    return {"seen": counters.get("seen", 0) + new} | {f"task {task}": number for task, number in came.items()}

@@ -18,11 +18,16 @@ from everlearn.types import InputError
 FORMAT = "everlearn memory 1"
 ROWS, JOURNAL = "rows", "journal"
 
-Counters = dict[str, int]
+Counters = dict[str, float]
+"""What a rule remembers, by name."""
+
+
+PLACE = ("slot", "block", "checksum", "mark")
+"""What is known of a row: its CRC-32 among it, and the rule's mark, a float's bits."""
 
 
 def _no_places() -> Tensor:
-    return torch.empty((0, 3), dtype=torch.int64)
+    return torch.empty((0, len(PLACE)), dtype=torch.int64)
 
 
 @dataclass
@@ -32,7 +37,7 @@ class Saved:
     counters: Counters
     generator: bytes
     places: Tensor
-    """(rows, 3) slot, block and the row's CRC-32."""
+    """(rows, 4) as `PLACE` has it."""
 
 
 @dataclass
@@ -44,7 +49,7 @@ class State:
     """None until there is a row."""
     counters: Counters = field(default_factory=dict)
     places: Tensor = field(default_factory=_no_places)
-    """(rows, 3) slot, block and the row's CRC-32."""
+    """(rows, 4) as `PLACE` has it."""
     saves: dict[str, Saved] = field(default_factory=dict)
     """By name, the least recently saved or gone back to first."""
     keep: int = 2
@@ -116,17 +121,21 @@ def recall(folder: Folder) -> State:
 
 def _replay(folder: Folder, state: State, told: list[dict[str, Any]]) -> None:
     synced = max((number for number, entry in enumerate(told) if "synced" in entry), default=0)
-    places = {slot: (block, checksum) for slot, block, checksum in state.places.tolist()}
+    places = {slot: place for slot, *place in state.places.tolist()}
 
     def table() -> Tensor:
-        return torch.tensor([(slot, *place) for slot, place in places.items()], dtype=torch.int64).reshape(-1, 3)
+        return torch.tensor([(slot, *place) for slot, place in places.items()], dtype=torch.int64).reshape(
+            -1, len(PLACE)
+        )
 
     for number, entry in enumerate(told[1:], 1):
-        added = [(int(slot), int(block), int(checksum)) for slot, block, checksum in entry.get("add", ())]
+        added = [
+            (int(slot), int(block), int(checksum), int(mark)) for slot, block, checksum, mark in entry.get("add", ())
+        ]
         if number > synced and not _are_whole(folder, state.layout, added):
             break
         state.counters = _counters(entry["counters"])
-        places.update({slot: (block, checksum) for slot, block, checksum in added})
+        places.update({slot: place for slot, *place in added})
         state.unclean &= "clean" not in entry
         if "save" in entry:
             saved = Saved(dict(state.counters), b64decode(entry["generator"]), table())
@@ -134,13 +143,13 @@ def _replay(folder: Folder, state: State, told: list[dict[str, Any]]) -> None:
     state.places = table()
 
 
-def _are_whole(folder: Folder, layout: Layout | None, added: list[tuple[int, int, int]]) -> bool:
+def _are_whole(folder: Folder, layout: Layout | None, added: list[tuple[int, int, int, int]]) -> bool:
     """Whether rows were written before a crash."""
     if not added:
         return True
     rows = None if layout is None or not folder.has(ROWS) else layout.rows(folder.map(ROWS))
     return rows is not None and all(
-        0 <= block < len(rows) and crc32(rows[block].numpy()) == checksum for _, block, checksum in added
+        0 <= block < len(rows) and crc32(rows[block].numpy()) == checksum for _, block, checksum, _ in added
     )
 
 
@@ -162,12 +171,14 @@ def named(rule: Mapping[str, Any]) -> str:
 
 
 def blocks_of(places: Tensor) -> Tensor:
-    """The blocks of (rows, 3) places."""
+    """The blocks of (rows, 4) places."""
     return places[:, 1]
 
 
 def _counters(given: Any) -> Counters:
-    return {str(name): int(number) for name, number in given.items()}
+    if any(type(number) not in (int, float) for number in given.values()):
+        raise InputError("a counter is no number")
+    return dict(given)
 
 
 def _text(data: bytes) -> str:
@@ -176,4 +187,4 @@ def _text(data: bytes) -> str:
 
 def _places(given: Any) -> Tensor:
     data = bytearray(b64decode(given, validate=True))
-    return torch.frombuffer(data, dtype=torch.int64).reshape(-1, 3).clone() if data else _no_places()
+    return torch.frombuffer(data, dtype=torch.int64).reshape(-1, len(PLACE)).clone() if data else _no_places()
