@@ -118,6 +118,7 @@ def test_no_class_of_ours_inherits_from_another():
         "AssertionError",
         "pickle.Unpickler",
         "Mapping[str, Tensor]",
+        "NamedTuple",
         # Only adds a constructor, and what a rule alone can tell.
         "BoundedMemory",
         # Gymnasium's interfaces, which it knows by inheritance.

@@ -40,8 +40,13 @@ class Rule(Protocol):
     def name(self) -> str: ...
 
     @property
+    def capacity(self) -> int:
+        """Rows held at most."""
+        ...
+
+    @property
     def slots(self) -> int:
-        """How many there are."""
+        """How many there are; each row that is held has one."""
         ...
 
     def expect(self, counters: Counters, batch: Batch) -> None:
@@ -99,6 +104,11 @@ class BoundedMemory:
         return int(self._counters.get("seen", 0))
 
     @property
+    def capacity(self) -> int:
+        """Rows held at most."""
+        return self._rule.capacity
+
+    @property
     def nbytes(self) -> int:
         """Bytes that it takes: of its columns in RAM, or of its files."""
         return self._rows.nbytes
@@ -125,7 +135,10 @@ class BoundedMemory:
         if count(batch) == 0:
             return
         self.expect(batch)
-        at_once = self._rows.at_once or count(batch)
+        at_once = self._rows.at_once
+        if at_once is None or count(batch) <= at_once:
+            self._add(batch)
+            return
         for start in range(0, count(batch), at_once):
             self._add({name: values[start : start + at_once] for name, values in batch.items()})
 
@@ -133,11 +146,10 @@ class BoundedMemory:
         slots, counters, marks = self._rule.admit(self._counters, self._rows.marks, batch, self._generator)
         last = {slot: row for row, slot in enumerate(slots) if slot != PASSED}
         if last:
-            rows = torch.tensor(list(last.values()))
-            admitted = batch if len(last) == len(slots) else take(batch, rows)
-            noted = torch.zeros(len(last), dtype=torch.float64)
-            if marks is not None:
-                noted = torch.tensor(marks, dtype=torch.float64)[rows]
+            admitted, noted = batch, marks
+            if len(last) < len(slots):
+                admitted = take(batch, torch.tensor(list(last.values())))
+                noted = marks and [marks[row] for row in last.values()]
             self._rows.write(torch.tensor(list(last)), admitted, counters, noted)
         self._counters = counters
 

@@ -1,6 +1,6 @@
 """Columns of fixed length in RAM, with rows read and written by slot number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -43,7 +43,7 @@ class Columns:
         if self._columns:
             check_alike(self._columns, batch)
 
-    def write(self, slots: Tensor, batch: Batch, counters: Counters, marks: Tensor) -> None:
+    def write(self, slots: Tensor, batch: Batch, counters: Counters, marks: Sequence[float] | None = None) -> None:
         """Put the rows of `batch`, which `expect` has seen, into `slots` (each slot at most once)."""
         if not self._columns:
             self._columns = {
@@ -51,7 +51,8 @@ class Columns:
             }
         for name, values in batch.items():
             self._columns[name].index_copy_(0, slots, values.detach().cpu())
-        self.marks[slots] = marks
+        if marks is not None:
+            self.marks[slots] = torch.tensor(marks, dtype=torch.float64)
 
     def read(self, slots: Tensor) -> Batch:
         """A copy of the rows in `slots`, in that order."""
@@ -66,7 +67,7 @@ class Columns:
 
     def settle(self, kept: Tensor, slots: Tensor, counters: Counters, gone: Callable[[Batch], Tensor]) -> None:
         """Move the rows in `kept` to `slots`, and wipe all others."""
-        rows, marks = self.read(kept), self.marks[kept]
+        rows, marks = self.read(kept), self.marks[kept].tolist()
         for values in self._columns.values():
             values.zero_()
         self.write(slots, rows, counters, marks)
@@ -81,7 +82,7 @@ class Columns:
         """Hold these rows and no others."""
         self._columns = {}
         if rows:
-            self.write(slots, rows, {}, marks)
+            self.write(slots, rows, {}, marks.tolist())
 
 
 def check_capacity(capacity: int) -> None:

@@ -7,7 +7,7 @@ stay until it is let go: neither saving nor going back copies rows.
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ class OnDisk:
         """(slots,) float64, what the rule has noted of each row; to be read only."""
         return self._places[:, 2].view(torch.float64)
 
-    def write(self, slots: Tensor, batch: Batch, counters: Counters, marks: Tensor) -> None:
+    def write(self, slots: Tensor, batch: Batch, counters: Counters, marks: Sequence[float] | None = None) -> None:
         """Put the rows of `batch`, which `expect` has seen, into `slots` (each slot at most once).
 
         Raises:
@@ -100,7 +100,8 @@ class OnDisk:
         packed = layout.pack(batch)
         blocks = self._allocate(len(packed))
         checksums = [crc32(row) for row in packed.numpy()]
-        places = torch.stack([torch.tensor(blocks), torch.tensor(checksums), marks.view(torch.int64)], 1)
+        noted = torch.tensor(marks or [0.0] * len(blocks), dtype=torch.float64).view(torch.int64)
+        places = torch.stack([torch.tensor(blocks), torch.tensor(checksums), noted], 1)
         try:
             self._write_blocks(blocks, packed)
             added = torch.cat([slots[:, None], places], 1).tolist()
