@@ -2,6 +2,7 @@
 
 import resource
 import signal
+from contextlib import suppress
 
 import pytest
 import torch
@@ -72,6 +73,64 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, make_learner):
     (tmp_path / "half").write_bytes((tmp_path / "half").read_bytes()[:-10])
     with pytest.raises(el.InputError, match="not a whole checkpoint"):
         learner.load(tmp_path / "half")
+
+
+def test_every_flipped_bit_is_found(tmp_path):
+    """Each bit of a file, one after another: what is read is what was written, or the file is refused."""
+    path = tmp_path / "file"
+    state = {"x": torch.arange(6.0).reshape(2, 3), "n": [1, None, "text", (True, 2.5)], "y": torch.zeros(0, 2).int()}
+    checkpoint.save(state, path)
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(len(whole)):
+        for bit in range(8):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1 << bit
+            path.write_bytes(damaged)
+            try:
+                found = checkpoint.load(path)
+            except el.InputError:
+                refused += 1
+                continue
+            assert found.keys() == state.keys()
+            assert torch.equal(found["x"], state["x"])
+            assert found["n"] == state["n"]
+            assert (found["y"].dtype, found["y"].shape) == (state["y"].dtype, state["y"].shape)
+    assert refused > 7.9 * len(whole)
+
+
+def test_damage_is_named(tmp_path, make_learner):
+    learner, path = make_learner(el.Online()), tmp_path / "learner"
+    learner.save(path)
+    whole = path.read_bytes()
+    # Before the last tensor's last byte all headers and other tensors lie.
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(el.InputError, match="not a whole checkpoint: /(model|torch|generator|optimizer).* is damaged"):
+        learner.load(path)
+
+
+@given(cut=st.integers(0, 2000), noise=st.binary(max_size=30), place=st.integers(0, 3000))
+def test_whatever_a_file_holds_it_is_read_or_refused(tmp_path_factory, cut, noise, place):
+    path = tmp_path_factory.mktemp("noise") / "file"
+    checkpoint.save({"x": torch.ones(3, 2), "list": [1, {"a": torch.zeros(1)}]}, path)
+    whole = path.read_bytes()
+    path.write_bytes((whole[:place] + noise + whole[place + len(noise) :])[: len(whole) - cut])
+    with suppress(el.InputError):
+        checkpoint.load(path)
+
+
+def test_places_alike_are_told_apart(tmp_path):
+    state = {
+        "a/b": torch.tensor(1),
+        "a": {"b": torch.tensor(2)},
+        "\ud800": torch.tensor(3),
+        "__metadata__": torch.ones(1),
+    }
+    checkpoint.save(state, tmp_path / "file")
+    found = checkpoint.load(tmp_path / "file")
+    assert (int(found["a/b"]), int(found["a"]["b"]), int(found["\ud800"]), len(found)) == (1, 2, 3, 4)
+    checkpoint.save(torch.tensor(4), tmp_path / "file")
+    assert int(checkpoint.load(tmp_path / "file")) == 4
 
 
 def test_what_no_checkpoint_can_hold_is_refused(tmp_path):

@@ -390,6 +390,41 @@ def test_a_state_of_another_learner_is_refused_and_nothing_changes(make_learner,
     assert learner.steps == len(learner.memory) == 0
 
 
+def test_a_state_of_an_optimizer_with_other_groups_is_refused(make_learner):
+    def two_groups():
+        model = el.mlp([3, 5, 4]).double()
+        groups = [{"params": list(model[0].parameters())}, {"params": list(model[2].parameters())}]
+        return make_learner(el.MER(), model=model, optimizer=torch.optim.SGD(groups, lr=0.1))
+
+    learner = make_learner(el.MER())
+    with pytest.raises(el.InputError, match=r"the saved SGD has groups of \[2, 2\] parameters, this one of \[4\]"):
+        learner.load_state_dict(two_groups().state_dict())
+
+
+def test_what_the_loop_needs_besides_is_saved_too(make_learner, tmp_path):
+    learner = make_learner(el.MER())
+    also = {"position": 12, "scheduler": {"last": [0.5, None]}, "seen": torch.arange(3)}
+    learner.save(tmp_path / "file", also=also)
+    found = make_learner(el.MER()).load(tmp_path / "file")
+    assert (found["position"], found["scheduler"], found["seen"].tolist()) == (12, {"last": [0.5, None]}, [0, 1, 2])
+    learner.save(tmp_path / "file")
+    assert learner.load(tmp_path / "file") is None
+
+
+def test_losses_are_those_of_evaluation_mode_and_nothing_is_learned(make_learner, toy):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 4)).double()
+    learner = make_learner(el.MER(), model=model)
+    batch = {name: torch.cat([row[name] for row in toy(6)]) for name in ("x", "y")}
+    before = weights(learner)
+    losses = learner.losses(batch)
+    assert torch.equal(losses, nn.functional.cross_entropy(learner.predict(batch), batch["y"], reduction="none"))
+    assert not losses.requires_grad
+    assert model.training
+    assert torch.equal(weights(learner), before)
+    assert torch.equal(learner.losses((batch["x"], batch["y"])), losses)
+
+
 def test_a_state_of_another_optimizer_or_without_a_memory_is_refused(make_learner):
     model = el.mlp([3, 5, 4]).double()
     adam = make_learner(el.MER(), model=model, optimizer=torch.optim.Adam(model.parameters()))

@@ -1,10 +1,14 @@
-"""A nested state in one file: tensors by safetensors, their places and all else as JSON in its header."""
+"""A nested state in one file: tensors by safetensors, their places and all else as JSON in its header.
+
+Tensors have their place in the state as names, and checksums, so that damage is found and named.
+"""
 
 import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,7 +17,7 @@ from torch import Tensor
 
 from everlearn.types import InputError
 
-FORMAT = "everlearn/1"
+FORMAT = "everlearn/2"
 
 
 def save(state: Any, path: str | Path) -> None:
@@ -30,14 +34,17 @@ def save(state: Any, path: str | Path) -> None:
     """
     path = Path(path)
     tensors: dict[str, Tensor] = {}
-    tree = json.dumps(_take_out(state, tensors))
+    tree = json.dumps(_take_out(state, tensors, ""))
+    sums = json.dumps({name: checksum(tensor) for name, tensor in tensors.items()})
+    header = {"format": FORMAT, "state": tree, "sums": sums, "sum": str(crc32((tree + sums).encode()))}
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, aside, metadata={"format": FORMAT, "state": tree})
+        save_file(tensors, aside, metadata=header)
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
         aside.replace(path)
+        _sync_name(path)
     except SafetensorError as error:
         raise OSError(f"{path} could not be written: {error}") from error
     finally:
@@ -48,7 +55,8 @@ def load(path: str | Path) -> Any:
     """Read what `save` wrote, onto the CPU.
 
     Raises:
-        InputError: there is no such file, or it is not a checkpoint of this format.
+        InputError: there is no such file, it is no checkpoint of this format, or it is damaged; the message
+            names the part that is.
     """
     path = Path(path)
     if not path.is_file():
@@ -56,27 +64,65 @@ def load(path: str | Path) -> Any:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise InputError(f"{path} is not a checkpoint of the format {FORMAT}")
-            return _put_back(json.loads(header["state"]), file.get_tensor)
-    except SafetensorError as error:
+            return _read(header, file.get_tensor)
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a whole checkpoint: {error}") from error
 
 
-def _take_out(state: Any, tensors: dict[str, Tensor]) -> Any:
-    """The state as JSON can hold it, its tensors moved into `tensors`."""
+def checksum(tensor: Tensor) -> int:
+    """CRC-32 of a tensor's dtype, shape and bytes.
+
+    >>> checksum(torch.zeros(2, 3)) == checksum(torch.zeros(3, 2))
+    False
+    """
+    data = tensor.contiguous().view(-1).view(torch.uint8) if tensor.numel() else torch.empty(0, dtype=torch.uint8)
+    return crc32(data.numpy().data, crc32(f"{tensor.dtype} {tuple(tensor.shape)}".encode()))
+
+
+def _read(header: Mapping[str, str], tensor: Callable[[str], Tensor]) -> Any:
+    if header.get("format") != FORMAT:
+        raise ValueError(f"it is of the format {header.get('format')}, not {FORMAT}")
+    tree, sums = header["state"], header["sums"]
+    if str(crc32((tree + sums).encode())) != header["sum"]:
+        raise ValueError("its state is damaged")
+    sums = json.loads(sums)
+
+    def checked(name: str) -> Tensor:
+        found = tensor(name)
+        if checksum(found) != sums[name]:
+            raise ValueError(f"{name} is damaged")
+        return found
+
+    return _put_back(json.loads(tree), checked)
+
+
+def _sync_name(path: Path) -> None:
+    """Return once a file's name would survive a crash."""
+    if os.name == "nt":
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _take_out(state: Any, tensors: dict[str, Tensor], place: str) -> Any:
+    """The state as JSON can hold it, its tensors moved into `tensors`, by their place in it."""
     match state:
         case Tensor():
-            name = str(len(tensors))
+            name = (place or "/").encode("ascii", "backslashreplace").decode()
+            # Keys with slashes can make two places alike.
+            name = name if name not in tensors else f"{name}#{len(tensors)}"
             # A copy each: safetensors refuses tensors that share storage, as tied weights do.
             tensors[name] = state.detach().cpu().clone(memory_format=torch.contiguous_format)
             return {"tensor": name}
         case Mapping():
-            return {"dict": [[_key(key), _take_out(value, tensors)] for key, value in state.items()]}
+            return {"dict": [[_key(key), _take_out(value, tensors, f"{place}/{key}")] for key, value in state.items()]}
         case tuple():
-            return {"tuple": [_take_out(value, tensors) for value in state]}
+            return {"tuple": [_take_out(value, tensors, f"{place}/{n}") for n, value in enumerate(state)]}
         case list():
-            return [_take_out(value, tensors) for value in state]
+            return [_take_out(value, tensors, f"{place}/{n}") for n, value in enumerate(state)]
         case None | bool() | int() | float() | str():
             return state
     raise InputError(f"a checkpoint holds tensors, numbers, strings and their dicts and lists, not {type(state)}")

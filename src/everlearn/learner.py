@@ -157,6 +157,20 @@ class Learner:
             self._put_back()
 
     @torch.no_grad()
+    def losses(self, batch: Any) -> Tensor:
+        """Each row's loss in evaluation mode, without learning from it.
+
+        Args:
+            batch: a mapping of columns or an `(x, y)` pair.
+
+        Returns:
+            (rows,) on the model's device.
+        """
+        batch = self.prepared(as_batch(batch))
+        with evaluation_mode(self.model):
+            return self.loss(self.forward(self.model, batch), batch)
+
+    @torch.no_grad()
     def predict(self, batch: Any) -> Any:
         """The model's output in evaluation mode, without gradients; modes are put back after.
 
@@ -410,27 +424,37 @@ class Learner:
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch"])
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, also: Any = None) -> None:
         """Write everything into one file; a crash leaves the old file or the new one.
+
+        Rows of a memory on disk are not copied: it remembers this moment, and can go back to its last ones.
 
         Args:
             path: such as ``"learner.safetensors"``.
+            also: what else the loop around needs to go on, such as
+                ``{"scheduler": scheduler.state_dict(), "position": 1234}``: dicts, lists, tensors, numbers, strings.
 
         Raises:
             Diverged: a weight is infinite or NaN; the file is as it was.
+            InputError: a checkpoint can't hold what is in `also`; the file is as it was.
             OSError: the disk is full; the file is as it was.
         """
         self.check_weights(f"it was not saved over {path}")
-        checkpoint.save(self.state_dict(), path)
+        checkpoint.save(self.state_dict() | {"also": also}, path)
 
-    def load(self, path: str | Path) -> None:
+    def load(self, path: str | Path) -> Any:
         """Become the learner that was saved at `path`. Nothing is unpickled.
+
+        Returns:
+            What else was saved there, or None.
 
         Raises:
             InputError: there is no such file, it is not whole, or it is of another model, optimizer or
                 memory; nothing was changed.
         """
-        self.load_state_dict(checkpoint.load(path))
+        state = checkpoint.load(path)
+        self.load_state_dict(state)
+        return state.get("also")
 
     def check_weights(self, so: str) -> None:
         """Refuse to go on where a parameter is infinite or NaN.
@@ -455,6 +479,10 @@ class Learner:
         optimizer = type(self.optimizer).__name__
         if state["optimizer"]["name"] != optimizer:
             raise InputError(f"the saved optimizer is {state['optimizer']['name']}, this one {optimizer}")
+        both = (state["optimizer"], self.optimizer.state_dict())
+        saved, own = ([len(group["params"]) for group in one["param_groups"]] for one in both)
+        if saved != own:
+            raise InputError(f"the saved {optimizer} has groups of {saved} parameters, this one of {own}")
         if (state["memory"] is None) != (self._memory is None):
             held = "no memory" if state["memory"] is None else "a memory"
             raise InputError(f"the saved learner has {held}, unlike this one")
