@@ -13,7 +13,7 @@ from everlearn.chance import generator
 from everlearn.memory.columns import Columns
 from everlearn.memory.disk import OnDisk
 from everlearn.memory.folder import Folder
-from everlearn.memory.state import Counters, named
+from everlearn.memory.state import Counters, at_least_one, named
 from everlearn.types import Batch, InputError, column
 
 PASSED = -1
@@ -90,7 +90,7 @@ class BoundedMemory:
         if path is None:
             self._rows: Columns | OnDisk = Columns(rule.slots)
         else:
-            self._rows = OnDisk(Folder(path), self._settings, rule.slots, saves)
+            self._rows = OnDisk(Folder(path), self._settings, rule.slots, at_least_one(saves))
         self._counters: Counters = dict(self._rows.counters)
         if isinstance(self._rows, OnDisk):
             self._close_gaps(self._rows)

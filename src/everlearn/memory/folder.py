@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import warnings
 import weakref
 from pathlib import Path
 
@@ -16,16 +17,19 @@ class Folder:
 
     Args:
         path: the folder, which is made.
+        only_read: nothing is made or written.
 
     Raises:
-        InputError: something else is there.
+        InputError: something else is there; or nothing, where nothing may be made.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, only_read: bool = False) -> None:
         self.path = Path(path)
-        if self.path.exists() and not self.path.is_dir():
+        if not self.path.is_dir() and (only_read or self.path.exists()):
             raise InputError(f"{self.path} is not a folder")
-        self.path.mkdir(parents=True, exist_ok=True)
+        if not only_read:
+            self.path.mkdir(parents=True, exist_ok=True)
+        self._flags = (os.O_RDONLY if only_read else os.O_RDWR | os.O_CREAT) | getattr(os, "O_BINARY", 0)
         self._files: dict[str, int] = {}
         self._made = False
         self.close = weakref.finalize(self, _close, self._files)
@@ -103,7 +107,15 @@ class Folder:
         """(bytes,) a file's content, which shows what is written to it later; to be read only."""
         if self.size(name) == 0:
             return torch.empty(0, dtype=torch.uint8)
-        return torch.frombuffer(mmap.mmap(self._file(name), 0), dtype=torch.uint8)
+        access = mmap.ACCESS_WRITE if self._flags & os.O_RDWR else mmap.ACCESS_READ
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            # That a tensor's memory can't be written.
+            return torch.frombuffer(mmap.mmap(self._file(name), 0, access=access), dtype=torch.uint8)
+
+    def stamp(self, name: str) -> tuple[int, int, int]:
+        """Something else once a file was written to at its end, or was given another content."""
+        told = (self.path / name).stat()
+        return told.st_ino, told.st_size, told.st_mtime_ns
 
     def _let_go(self, name: str) -> None:
         if name in self._files:
@@ -112,8 +124,7 @@ class Folder:
     def _file(self, name: str) -> int:
         if name not in self._files:
             self._made |= not self.has(name)
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-            self._files[name] = os.open(self.path / name, flags, 0o666)
+            self._files[name] = os.open(self.path / name, self._flags, 0o666)
         return self._files[name]
 
 

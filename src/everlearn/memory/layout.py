@@ -14,6 +14,9 @@ from everlearn.types import Batch, InputError
 ALIGNMENT = 16
 """Bytes: no number of any dtype lies across a border of so many."""
 
+MOST = 2**40
+"""Bytes of a row: no one has longer ones, and their number is still a number everywhere."""
+
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
@@ -116,6 +119,7 @@ class Layout:
             columns = {str(name): (DTYPES[dtype], tuple(map(int, shape))) for name, (dtype, shape) in given.items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"these are no columns: {given!r:.200}") from error
-        if any(length < 0 for _, shape in columns.values() for length in shape):
+        made = cls._made(columns)
+        if any(length < 0 for _, shape in columns.values() for length in shape) or made.size > MOST:
             raise InputError(f"these are no columns: {given!r:.200}")
-        return cls._made(columns)
+        return made

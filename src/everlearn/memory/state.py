@@ -95,7 +95,7 @@ class State:
                 str(name): Saved(_counters(counters), b64decode(generator), _places(places))
                 for name, counters, generator, places in head["saves"]
             },
-            keep=int(head["keep"]),
+            keep=at_least_one(head["keep"]),
             unclean=bool(head["unclean"]),
         )
 
@@ -159,6 +159,8 @@ def _check(folder: Folder, state: State) -> None:
     for places in (state.places, *(saved.places for saved in state.saves.values())):
         if len(places) and not (places[:, :2].min() >= 0 and places[:, 1].max() < room):
             raise InputError(f"it tells of rows for which the file {ROWS!r} has no room")
+        if any(len(places[:, one].unique()) < len(places) for one in (0, 1)):
+            raise InputError("it tells of two rows in one place")
 
 
 def named(rule: Mapping[str, Any]) -> str:
@@ -168,6 +170,17 @@ def named(rule: Mapping[str, Any]) -> str:
     'a ring of capacity 4, tasks 2'
     """
     return f"a {rule['name']} of " + ", ".join(f"{name} {value}" for name, value in rule.items() if name != "name")
+
+
+def at_least_one(saves: int) -> int:
+    """Check how many saves are kept.
+
+    Raises:
+        InputError: none.
+    """
+    if int(saves) < 1:
+        raise InputError(f"saves must be at least 1, not {saves}")
+    return int(saves)
 
 
 def blocks_of(places: Tensor) -> Tensor:
