@@ -1,17 +1,17 @@
-"""The command line, made from the settings' own dataclasses."""
+"""Commands that run experiments and show what came of them."""
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from importlib.util import find_spec
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
+from everlearn.cli.told import told
 from everlearn.experiment import Experiment
 from everlearn.launch import Launched, launch
 from everlearn.presets import CHOSEN, METHODS, STREAMS, TABLES, paper, sizes, table
@@ -28,9 +28,8 @@ from everlearn.report import (
 )
 from everlearn.run import Evaluation
 from everlearn.story import tell
-from everlearn.streams.datasets import DATASETS, find, load
-from everlearn.streams.source import folders
-from everlearn.types import Diverged, InputError
+from everlearn.streams.datasets import DATASETS, load
+from everlearn.types import InputError
 
 
 def _choice(options: dict[str, Any]) -> Any:
@@ -270,64 +269,6 @@ class List:
         return 0
 
 
-@dataclass(frozen=True)
-class DataList:
-    """List the data sets and whether each is here."""
-
-    def __call__(self) -> int:
-        for name, dataset in DATASETS.items():
-            print(f"{name:<14} {'here' if dataset.folder() else 'not here yet':<13} {dataset.about}")
-        return 0
-
-
-@dataclass(frozen=True)
-class DataGet:
-    """Get a data set, where it isn't here yet, and check it."""
-
-    name: tyro.conf.Positional[str]
-    """Such as mnist."""
-
-    def __call__(self) -> int:
-        for key, values in load(self.name).items():
-            print(f"{key:<14} {values.dtype} {values.shape}")
-        print(f"in {find(self.name).folder()}")
-        return 0
-
-
-@dataclass(frozen=True)
-class DataWhere:
-    """Print the folders in which data sets are looked for, in order."""
-
-    def __call__(self) -> int:
-        print("\n".join(map(str, folders())))
-        return 0
-
-
-@dataclass(frozen=True)
-class Data:
-    """Data sets: list them, get one, or see where they are looked for."""
-
-    do: (
-        Annotated[DataList, tyro.conf.subcommand("list")]
-        | Annotated[DataGet, tyro.conf.subcommand("get")]
-        | Annotated[DataWhere, tyro.conf.subcommand("where")]
-    )
-
-    def __call__(self) -> int:
-        return self.do()
-
-
-Command = (
-    Annotated[Run, tyro.conf.subcommand("run")]
-    | Annotated[Paper, tyro.conf.subcommand("paper")]
-    | Annotated[Story, tyro.conf.subcommand("story")]
-    | Annotated[Report, tyro.conf.subcommand("report")]
-    | Annotated[Play, tyro.conf.subcommand("play")]
-    | Annotated[List, tyro.conf.subcommand("list")]
-    | Annotated[Data, tyro.conf.subcommand("data")]
-)
-
-
 def _check_page(path: Path) -> None:
     """Before anything is done for it: a page can be written there."""
     with suppress(OSError):
@@ -352,7 +293,7 @@ def _launch(
     """Run, then show what the runs gave, and what the paper's table holds beside."""
     outcome = launch(experiments, out, workers)
     for folder, error in outcome.failures.items():
-        print(f"everlearn: {folder.name}: {_told(error)}", file=sys.stderr)
+        print(f"everlearn: {folder.name}: {told(error)}", file=sys.stderr)
     if outcome.interrupted:
         print("everlearn: stopped; what was done is kept, and the same command goes on from there", file=sys.stderr)
         return 130
@@ -378,41 +319,3 @@ def _show(places: Sequence[Path], page: Path | None, table: int | None = None) -
     if table in (7, 8, 9):
         tables.append(reproduction_table(results))
     print("\n\n".join(filter(None, tables)))
-
-
-def _told(error: Exception) -> str:
-    """An error as a user should read it."""
-    known = isinstance(error, InputError | Diverged | OSError)
-    return str(error) if known else f"{type(error).__name__}: {error}"
-
-
-def main(args: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status: 0, 1 where a run failed, 2 for bad input, 130 after Ctrl-C."""
-    markers = (
-        tyro.conf.OmitArgPrefixes,
-        tyro.conf.OmitSubcommandPrefixes,
-        tyro.conf.CascadeSubcommandArgs,
-        tyro.conf.HelptextFromCommentsOff,
-    )
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # A terminal without Unicode shows a mark instead.
-            stream.reconfigure(errors="replace")
-    try:
-        command: Callable[[], int] = tyro.cli(
-            Command,
-            prog="everlearn",
-            description="Keep a neural network learning from a stream that changes, without losing what it knew.",
-            args=args,
-            config=markers,
-        )
-        return command()
-    except (InputError, Diverged, OSError) as error:
-        print(f"everlearn: {error}", file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as error:
-        if error.name != "gymnasium":
-            raise
-        print("everlearn: games need gymnasium: pip install 'everlearn[rl]'", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
