@@ -1,5 +1,6 @@
 """everlearn keeps a neural network learning from a stream that changes, without losing what it knew."""
 
+from everlearn.gate import Gate, Verdict
 from everlearn.learner import Learner
 from everlearn.losses import chosen_huber, cross_entropy, huber, squared
 from everlearn.memory import Balanced, Fifo, Reservoir, Ring, Weighted
@@ -35,6 +36,7 @@ __all__ = [
     "Diverged",
     "Fifo",
     "GEMReservoir",
+    "Gate",
     "Independent",
     "InputError",
     "Learner",
@@ -51,6 +53,7 @@ __all__ = [
     "TaskInput",
     "TaskInputNet",
     "Tasks",
+    "Verdict",
     "Weighted",
     "chosen_huber",
     "cross_entropy",
