@@ -456,6 +456,18 @@ class Learner:
         self.load_state_dict(state)
         return state.get("also")
 
+    def load_weights(self, path: str | Path) -> None:
+        """Take the model's weights alone from what was saved at `path`, to predict with, say.
+
+        Raises:
+            InputError: there is no such file, it is not whole, or it is of another model; nothing was changed.
+        """
+        state = checkpoint.load(path)
+        if not isinstance(state, Mapping) or "model" not in state:
+            raise InputError(f"{path} is not the state of a learner")
+        self._check_model(state["model"])
+        self.model.load_state_dict(state["model"])
+
     def check_weights(self, so: str) -> None:
         """Refuse to go on where a parameter is infinite or NaN.
 
@@ -469,13 +481,10 @@ class Learner:
             raise Diverged(f"{name} holds NaN or infinity: {so}")
 
     def _check_state(self, state: dict[str, Any]) -> None:
-        if not {"model", "optimizer", "memory", "method", "steps", "generator", "torch"} <= state.keys():
+        parts = {"model", "optimizer", "memory", "method", "steps", "generator", "torch"}
+        if not isinstance(state, Mapping) or not parts <= state.keys():
             raise InputError("this is not the state of a learner")
-        saved, own = state["model"], self.model.state_dict()
-        for name in sorted(saved.keys() | own.keys()):
-            shapes = [tuple(one[name].shape) if name in one else "nothing" for one in (saved, own)]
-            if shapes[0] != shapes[1]:
-                raise InputError(f"the saved model is another: its {name} is {shapes[0]}, here it is {shapes[1]}")
+        self._check_model(state["model"])
         optimizer = type(self.optimizer).__name__
         if state["optimizer"]["name"] != optimizer:
             raise InputError(f"the saved optimizer is {state['optimizer']['name']}, this one {optimizer}")
@@ -486,6 +495,13 @@ class Learner:
         if (state["memory"] is None) != (self._memory is None):
             held = "no memory" if state["memory"] is None else "a memory"
             raise InputError(f"the saved learner has {held}, unlike this one")
+
+    def _check_model(self, saved: Mapping[str, Tensor]) -> None:
+        own = self.model.state_dict()
+        for name in sorted(saved.keys() | own.keys()):
+            shapes = [tuple(one[name].shape) if name in one else "nothing" for one in (saved, own)]
+            if shapes[0] != shapes[1]:
+                raise InputError(f"the saved model is another: its {name} is {shapes[0]}, here it is {shapes[1]}")
 
     def _check_optimizer(self) -> None:
         trainable = {id(p) for p in self.model.parameters() if p.requires_grad}

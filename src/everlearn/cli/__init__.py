@@ -9,6 +9,7 @@ import tyro
 
 from everlearn.cli.data import Data
 from everlearn.cli.experiments import List, Paper, Play, Report, Run, Story
+from everlearn.cli.gate import Gate
 from everlearn.cli.memory import Memory
 from everlearn.types import Diverged, InputError
 
@@ -20,6 +21,7 @@ Command = (
     | Annotated[Play, tyro.conf.subcommand("play")]
     | Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Memory, tyro.conf.subcommand("memory")]
+    | Annotated[Gate, tyro.conf.subcommand("gate")]
     | Annotated[Data, tyro.conf.subcommand("data")]
 )
 
