@@ -1,7 +1,6 @@
 """The learner: a model, its optimizer and loss, a memory, and the method that joins them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from everlearn import checkpoint, fast, weights
+from everlearn import checkpoint, fast, saved, weights
 from everlearn.batches import as_batch, check_finite, check_lengths, count, move, rows
 from everlearn.batchnorm import running_statistics, update_statistics
 from everlearn.chance import generator
@@ -396,33 +395,18 @@ class Learner:
     def state_dict(self) -> dict[str, Any]:
         """A copy of all that a resumed run needs: weights, optimizer, memory, method, counters, generators.
 
-        With torch's global generator, from which dropout draws.
+        With torch's global generator, from which dropout draws. A memory on disk copies no rows: it remembers this
+        moment.
         """
-        return {
-            "model": deepcopy(self.model.state_dict()),
-            "optimizer": {"name": type(self.optimizer).__name__, **deepcopy(self.optimizer.state_dict())},
-            "memory": None if self._memory is None else self._memory.state_dict(),
-            "method": {name: _copy(value) for name, value in self.state.items()},
-            "steps": self.steps,
-            "generator": self.generator.get_state(),
-            "torch": torch.get_rng_state(),
-        }
+        return saved.state_of(self)
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become the learner that `state` was taken from; torch's global generator is set too.
 
         Raises:
             InputError: the state is of another model, optimizer or memory; nothing was changed.
         """
-        self._check_state(state)
-        if self._memory is not None:
-            self._memory.load_state_dict(state["memory"])
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(deepcopy({k: v for k, v in state["optimizer"].items() if k != "name"}))
-        self.state = {name: _copy(value, self.device) for name, value in state["method"].items()}
-        self.steps = state["steps"]
-        self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["torch"])
+        saved.restore(self, state)
 
     def save(self, path: str | Path, also: Any = None) -> None:
         """Write everything into one file; a crash leaves the old file or the new one.
@@ -465,7 +449,7 @@ class Learner:
         state = checkpoint.load(path)
         if not isinstance(state, Mapping) or "model" not in state:
             raise InputError(f"{path} is not the state of a learner")
-        self._check_model(state["model"])
+        saved.check_model(self.model, state["model"])
         self.model.load_state_dict(state["model"])
 
     def check_weights(self, so: str) -> None:
@@ -480,29 +464,6 @@ class Learner:
         if (name := weights.not_finite(self.model)) is not None:
             raise Diverged(f"{name} holds NaN or infinity: {so}")
 
-    def _check_state(self, state: dict[str, Any]) -> None:
-        parts = {"model", "optimizer", "memory", "method", "steps", "generator", "torch"}
-        if not isinstance(state, Mapping) or not parts <= state.keys():
-            raise InputError("this is not the state of a learner")
-        self._check_model(state["model"])
-        optimizer = type(self.optimizer).__name__
-        if state["optimizer"]["name"] != optimizer:
-            raise InputError(f"the saved optimizer is {state['optimizer']['name']}, this one {optimizer}")
-        both = (state["optimizer"], self.optimizer.state_dict())
-        saved, own = ([len(group["params"]) for group in one["param_groups"]] for one in both)
-        if saved != own:
-            raise InputError(f"the saved {optimizer} has groups of {saved} parameters, this one of {own}")
-        if (state["memory"] is None) != (self._memory is None):
-            held = "no memory" if state["memory"] is None else "a memory"
-            raise InputError(f"the saved learner has {held}, unlike this one")
-
-    def _check_model(self, saved: Mapping[str, Tensor]) -> None:
-        own = self.model.state_dict()
-        for name in sorted(saved.keys() | own.keys()):
-            shapes = [tuple(one[name].shape) if name in one else "nothing" for one in (saved, own)]
-            if shapes[0] != shapes[1]:
-                raise InputError(f"the saved model is another: its {name} is {shapes[0]}, here it is {shapes[1]}")
-
     def _check_optimizer(self) -> None:
         trainable = {id(p) for p in self.model.parameters() if p.requires_grad}
         held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
@@ -511,12 +472,3 @@ class Learner:
                 "the optimizer holds none of the model's trainable parameters: "
                 "make it from model.parameters() of this very model"
             )
-
-
-def _copy(value: Any, device: torch.device | None = None) -> Any:
-    """A copy, on a device where given; of a point, whichever path made it, as a dict of contiguous tensors."""
-    if isinstance(value, Mapping):
-        return {name: _copy(part, device) for name, part in value.items()}
-    if isinstance(value, Tensor):
-        return value.to(device or value.device, copy=True, memory_format=torch.contiguous_format)
-    return deepcopy(value)

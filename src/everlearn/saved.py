@@ -1,0 +1,98 @@
+"""A learner's whole state: what it is, what of it must agree, and how it is put back."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from everlearn.types import InputError, Memory
+
+PARTS = frozenset({"model", "optimizer", "memory", "method", "steps", "generator", "torch"})
+
+
+class Saved(Protocol):
+    """What of a learner must survive."""
+
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    state: dict[str, Any]
+    steps: int
+
+    @property
+    def model(self) -> nn.Module: ...
+
+    @property
+    def stored(self) -> Memory | None: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+
+def state_of(learner: Saved) -> dict[str, Any]:
+    """A copy of all that a resumed run needs, torch's global generator with it."""
+    return {
+        "model": deepcopy(learner.model.state_dict()),
+        "optimizer": {"name": type(learner.optimizer).__name__, **deepcopy(learner.optimizer.state_dict())},
+        "memory": None if learner.stored is None else learner.stored.state_dict(),
+        "method": {name: _copy(value) for name, value in learner.state.items()},
+        "steps": learner.steps,
+        "generator": learner.generator.get_state(),
+        "torch": torch.get_rng_state(),
+    }
+
+
+def restore(learner: Saved, state: Mapping[str, Any]) -> None:
+    """Put a state back; torch's global generator is set too.
+
+    Raises:
+        InputError: it is of another model, optimizer or memory; nothing was changed.
+    """
+    _check(learner, state)
+    if learner.stored is not None:
+        learner.stored.load_state_dict(state["memory"])
+    learner.model.load_state_dict(state["model"])
+    learner.optimizer.load_state_dict(deepcopy({k: v for k, v in state["optimizer"].items() if k != "name"}))
+    learner.state = {name: _copy(value, learner.device) for name, value in state["method"].items()}
+    learner.steps = state["steps"]
+    learner.generator.set_state(state["generator"])
+    torch.set_rng_state(state["torch"])
+
+
+def check_model(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Refuse the weights of another model.
+
+    Raises:
+        InputError: naming the first parameter or buffer that only one of them has, or whose shape differs.
+    """
+    own = model.state_dict()
+    for name in sorted(weights.keys() | own.keys()):
+        shapes = [tuple(one[name].shape) if name in one else "nothing" for one in (weights, own)]
+        if shapes[0] != shapes[1]:
+            raise InputError(f"the saved model is another: its {name} is {shapes[0]}, here it is {shapes[1]}")
+
+
+def _check(learner: Saved, state: Any) -> None:
+    if not isinstance(state, Mapping) or not state.keys() >= PARTS:
+        raise InputError("this is not the state of a learner")
+    check_model(learner.model, state["model"])
+    optimizer = type(learner.optimizer).__name__
+    if state["optimizer"]["name"] != optimizer:
+        raise InputError(f"the saved optimizer is {state['optimizer']['name']}, this one {optimizer}")
+    both = (state["optimizer"], learner.optimizer.state_dict())
+    theirs, own = ([len(group["params"]) for group in one["param_groups"]] for one in both)
+    if theirs != own:
+        raise InputError(f"the saved {optimizer} has groups of {theirs} parameters, this one of {own}")
+    if (state["memory"] is None) != (learner.stored is None):
+        held = "no memory" if state["memory"] is None else "a memory"
+        raise InputError(f"the saved learner has {held}, unlike this one")
+
+
+def _copy(value: Any, device: torch.device | None = None) -> Any:
+    """A copy, on a device where given; of a point, whichever path made it, as a dict of contiguous tensors."""
+    if isinstance(value, Mapping):
+        return {name: _copy(part, device) for name, part in value.items()}
+    if isinstance(value, Tensor):
+        return value.to(device or value.device, copy=True, memory_format=torch.contiguous_format)
+    return deepcopy(value)
