@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-extras bench check docs clean
+.PHONY: run test test-extras soak bench bench-stores check docs clean
 
 # MER, experience replay and online learning side by side on MNIST Rotations, full size, and a report.
 run: .venv/cli
@@ -14,9 +14,17 @@ test: .venv/dev
 test-extras: .venv/dev .venv/browser
 	$(BIN)/python -m pytest -m extra tests
 
+# Long forms of the tests of crashes and damage: some half an hour.
+soak: .venv/dev
+	EVERLEARN_SOAK=350 $(BIN)/python -m pytest -q tests/memory/test_crashes.py tests/memory/test_damage.py
+
 # What is claimed about speed, measured: ratios, on one thread. Best on a machine with nothing else to do.
 bench: .venv/dev
 	$(BIN)/python -m pytest -q benchmarks
+
+# The same beside LMDB and tensordict.
+bench-stores: .venv/dev .venv/stores
+	$(BIN)/python -m pytest -q benchmarks/test_memory.py
 
 check: .venv/dev
 	$(BIN)/ruff check .
@@ -32,7 +40,7 @@ docs: .venv/dev
 	$(PYTHON) -m venv .venv
 
 # Versions are those of pins.txt. `make run` installs what it needs; the rest is for developers.
-.venv/cli .venv/dev .venv/browser: pyproject.toml pins.txt | .venv/bin/python
+.venv/cli .venv/dev .venv/browser .venv/stores: pyproject.toml pins.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --constraint pins.txt --editable '.[$(@F)]'
 	touch $@
 

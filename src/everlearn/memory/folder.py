@@ -67,7 +67,7 @@ class Folder:
         Raises:
             OSError: it may not.
         """
-        os.fsync(self._file(name))
+        _sync(self._file(name))
         if self._made:
             self.sync_names()
 
@@ -126,6 +126,9 @@ class Folder:
             self._made |= not self.has(name)
             self._files[name] = os.open(self.path / name, self._flags, 0o666)
         return self._files[name]
+
+
+_sync = os.fdatasync if hasattr(os, "fdatasync") else os.fsync
 
 
 def _close(files: dict[str, int]) -> None:
