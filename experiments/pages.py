@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import draws
+import drift
 import equal_compute
 import mnist
 import omniglot
@@ -49,6 +50,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "optimizers": ("docs/results/paper.md", optimizers.table),
     "omniglot-ten": ("docs/results/paper.md", partial(omniglot.table, omniglot.COMPARED)),
     "omniglot-choices": ("docs/results/paper.md", lambda: omniglot.table(omniglot.choices())),
+    "drift": ("docs/results/gate.md", drift.table),
     "speed": ("docs/guides/speed.md", speed),
 }
 

@@ -6,11 +6,11 @@ import random
 
 import pytest
 import torch
-from everlearn.memory.reopen import reopen
 
 import everlearn as el
 from everlearn.memory.journal import entries, framed
 from everlearn.memory.reader import Reader
+from everlearn.memory.reopen import reopen
 
 ROUNDS = int(os.environ.get("EVERLEARN_SOAK", "1"))
 

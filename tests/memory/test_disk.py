@@ -1,5 +1,6 @@
 """A memory in a folder: the same rows as one in RAM, whatever happens to the process or the disk."""
 
+import os
 import random
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 import everlearn as el
 from everlearn import checks
+from everlearn.memory.fitting import fitting
 
 MEMORIES = {
     "balanced": lambda capacity, **more: el.Balanced(capacity, by="task", **more),
@@ -240,6 +242,30 @@ def test_files_stay_within_their_bound(tmp_path):
         memory.add(numbered(start, 100))
         memory.state_dict()
     assert (tmp_path / "rows").stat().st_size <= (3 * 100 + 2 * 16) * row
+
+
+OFFERS = 10**7 if "EVERLEARN_SOAK" in os.environ else 10**6
+
+
+@pytest.mark.parametrize("rule", [el.Reservoir, el.Weighted])
+def test_a_budget_of_bytes_is_kept_to_the_page(rule, tmp_path):
+    """Over a million rows, or ten."""
+    budget, chunk = 300_000, 5_000
+    capacity = fitting(budget, numbered(0, 1))
+    memory = rule(capacity, path=tmp_path, **({"by": "one"} if rule is el.Weighted else {}))
+    batch = numbered(0, chunk)
+    for start in range(0, OFFERS, chunk):
+        memory.add(batch | {"n": torch.arange(start, start + chunk)})
+        assert (tmp_path / "rows").stat().st_size <= budget
+    assert len(memory) == capacity
+    assert memory.seen == OFFERS
+    assert (tmp_path / "rows").stat().st_size > 0.98 * budget
+    assert (tmp_path / "journal").stat().st_size < 2**21
+
+
+def test_a_budget_for_no_row_is_refused():
+    with pytest.raises(el.InputError, match="2,000 bytes are too few for one row and 16 spare ones of 192"):
+        fitting(2_000, numbered(0, 1))
 
 
 def test_a_second_writer_is_refused(tmp_path):

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from everlearn.batches import check_alike
+from everlearn.memory.fitting import spare
 from everlearn.memory.folder import Folder
 from everlearn.memory.journal import framed
 from everlearn.memory.layout import Layout
@@ -69,7 +70,7 @@ class OnDisk:
     @property
     def at_once(self) -> int:
         """Rows that are best written at once, at most: more of them need more room."""
-        return max(16, self.slots // 16)
+        return spare(self.slots)
 
     @property
     def nbytes(self) -> int:

@@ -1,6 +1,7 @@
-"""The data sets that everlearn knows by name: MNIST, Fashion-MNIST and Omniglot."""
+"""The data sets that everlearn knows by name: MNIST, Fashion-MNIST, Omniglot and Elec2."""
 
 import io
+import lzma
 import pickle
 import struct
 import subprocess
@@ -172,6 +173,48 @@ def digest_arrays(content: bytes) -> str:
         return "unreadable"
 
 
+ELEC2_ADDRESS = "https://www.openml.org/data/v1/download/2419/electricity.arff"
+ELEC2_FILE = "drift/elec2.csv.xz"
+ELEC2_COLUMNS = ("period", "nswprice", "nswdemand", "vicprice", "vicdemand", "transfer", "class")
+
+
+def _elec2_address() -> Mapping[str, bytes]:
+    return {ELEC2_FILE: elec2_from_arff(download(ELEC2_ADDRESS))}
+
+
+def elec2_from_arff(content: bytes) -> bytes:
+    """The CSV, packed by xz, of an ARFF file that has a date and a day before its columns.
+
+    Raises:
+        Unreachable: it holds something else.
+    """
+    try:
+        _, _, data = content.decode().partition("@data")
+        lines = [line.strip().split(",")[2:] for line in data.splitlines() if line.strip()]
+        rows = [[*map(float, line[:6]), {"DOWN": 0, "UP": 1}[line[6]]] for line in lines]
+    except (UnicodeDecodeError, ValueError, KeyError, IndexError) as error:
+        raise Unreachable(f"it is no such ARFF file: {error}") from error
+    text = "\n".join([",".join(ELEC2_COLUMNS), *(",".join(map(str, row)) for row in rows), ""])
+    return lzma.compress(text.encode())
+
+
+def _elec2_values(content: bytes) -> np.ndarray:
+    return np.loadtxt(io.BytesIO(lzma.decompress(content)), delimiter=",", skiprows=1, ndmin=2)
+
+
+def _read_elec2(content: Mapping[str, bytes]) -> Mapping[str, np.ndarray]:
+    values = _elec2_values(content[ELEC2_FILE])
+    return {"x": values[:, :6].astype(np.float32), "y": values[:, 6].astype(np.uint8)}
+
+
+def digest_elec2(content: bytes) -> str:
+    """The digest of its numbers, to six decimals, which don't depend on how they are written and packed."""
+    try:
+        return sha256(np.rint(_elec2_values(content) * 1e6).astype("<i8").tobytes())
+    except (ValueError, EOFError, lzma.LZMAError):
+        return "unreadable"
+
+
 MNIST = DataSet(
     "mnist",
     "70,000 handwritten digits, 28 × 28 (LeCun, Cortes and Burges)",
@@ -210,7 +253,16 @@ OMNIGLOT = DataSet(
     digest_arrays,
 )
 
-DATASETS = {dataset.name: dataset for dataset in (MNIST, FASHION, OMNIGLOT)}
+ELEC2 = DataSet(
+    "elec2",
+    "45,312 half-hours of electricity in New South Wales, does the price go up (Harries 1999)",
+    {ELEC2_FILE: "c50f5ed0f7df499d798ddf4dec4255e0053c579f683f3d831d5bc1ed0db717d4"},
+    (Route(ELEC2_ADDRESS, _elec2_address),),
+    _read_elec2,
+    digest_elec2,
+)
+
+DATASETS = {dataset.name: dataset for dataset in (MNIST, FASHION, OMNIGLOT, ELEC2)}
 
 
 def find(name: str) -> DataSet:
@@ -233,6 +285,7 @@ def load(name: str) -> Mapping[str, np.ndarray]:
             (60000,), `test_images`, `test_labels`, all uint8. `omniglot` gives `images`
             (32460, 1379), the packed bits of 105 × 105 pixels with ink as 1, and for each
             `alphabet`, `character`, `drawer` (1 to 20) and `split` (0 background, 1 evaluation).
+            `elec2` gives `x` (45312, 6) in time order, float32 from 0 to 1, and `y`, 1 where the price goes up.
 
     Raises:
         InputError: the name is unknown, or no route leads to the data.

@@ -1,0 +1,41 @@
+"""How large a memory may be, in bytes."""
+
+from everlearn.memory.layout import Layout
+from everlearn.types import Batch, InputError
+
+SPARE = 16
+"""Blocks on disk beyond those of the rows held: so many, or one for so many rows, whichever is more."""
+
+
+def spare(capacity: int) -> int:
+    """How many blocks more than rows a memory on disk has, while nothing is saved.
+
+    >>> spare(10), spare(50_000)
+    (16, 3125)
+    """
+    return max(SPARE, capacity // SPARE)
+
+
+def fitting(nbytes: int, batch: Batch) -> int:
+    """How many rows like those of a batch fit into so many bytes, in RAM or in the rows' file on disk.
+
+    On disk, saves need more: each of the last ones at most as much again, for the rows that have been replaced since.
+
+    Args:
+        nbytes: the budget.
+        batch: one row or more, with all columns.
+
+    Raises:
+        InputError: not one row fits.
+
+    >>> import torch
+    >>> fitting(100_000_000, {"x": torch.zeros(1, 28, 28, dtype=torch.uint8), "y": torch.tensor([0])})
+    117647
+    """
+    blocks = nbytes // Layout.of(batch).size
+    capacity = min(blocks - SPARE, blocks * SPARE // (SPARE + 1))
+    if capacity < 1:
+        raise InputError(
+            f"{nbytes:,} bytes are too few for one row and {SPARE} spare ones of {Layout.of(batch).size:,}"
+        )
+    return capacity
