@@ -92,7 +92,7 @@ def test_a_missing_column_is_named_with_who_needs_it(make_learner, batch, messag
         make_learner(el.MER()).learn(batch)
 
 
-@pytest.mark.parametrize("method", [el.MER(), el.ER(), el.MERBig(), el.MERCurrent()])
+@pytest.mark.parametrize("method", [el.MER(), el.ER(), el.MERBig(), el.MERCurrent(), el.MERBatches()])
 def test_a_column_that_changes_is_refused_before_anything_is_learned(make_learner, toy, method):
     learner = make_learner(method)
     learner.learn(toy(1)[0])

@@ -32,6 +32,37 @@ def test_reptile_counts_rows_not_batches(make_learner, toy):
     assert torch.equal(weights(one), weights(many))
 
 
+def test_mer_over_batches_is_replay_but_for_its_reptile_steps(make_learner, toy):
+    """Every third batch goes a quarter of the way that replay, with the same draws, would go."""
+    mer, replay = make_learner(el.MERBatches(replayed=4, steps=3, gamma=0.25)), make_learner(el.ER(replayed=4))
+    rows = toy(24)
+    batches = [{name: torch.cat([row[name] for row in rows[i : i + 2]]) for name in rows[0]} for i in range(0, 24, 2)]
+    for begin in range(0, 12, 3):
+        start = weights(mer)
+        torch.nn.utils.vector_to_parameters(start.clone(), replay.model.parameters())
+        for batch in batches[begin : begin + 2]:
+            assert torch.equal(mer.learn(batch), replay.learn(batch))
+            torch.testing.assert_close(weights(mer), weights(replay), rtol=0, atol=1e-12)
+        mer.learn(batches[begin + 2])
+        replay.learn(batches[begin + 2])
+        torch.testing.assert_close(weights(mer), start + 0.25 * (weights(replay) - start))
+    assert mer.steps == 12
+
+
+def test_a_reptile_step_after_each_batch_is_refused():
+    with pytest.raises(el.InputError, match="steps must be at least 2, not 1: fewer are only a smaller learning rate"):
+        el.MERBatches(steps=1)
+
+
+def test_a_row_that_the_memory_can_t_take_is_not_learned(make_learner, toy):
+    for method in (el.ER(), el.TaskER(), el.MER(), el.MERBatches(), el.MERBig(), el.MERCurrent(), el.AGEM()):
+        learner = make_learner(method, memory=el.Weighted(5))
+        before = weights(learner)
+        with pytest.raises(el.InputError, match="Weighted needs the column 'weight'"):
+            learner.learn(toy(1)[0])
+        assert torch.equal(weights(learner), before)
+
+
 def test_er_without_replay_is_online_learning(make_learner, toy):
     er, online = make_learner(el.ER(replayed=0)), make_learner(el.Online())
     for row in toy(5):
@@ -46,7 +77,7 @@ def test_task_er_names_the_column_it_needs(make_learner):
     assert len(learner.memory) == 0
 
 
-@pytest.mark.parametrize("method", [el.ER(), el.MER(), el.MERBig(), el.MERCurrent(), el.TaskER()])
+@pytest.mark.parametrize("method", [el.ER(), el.MER(), el.MERBatches(), el.MERBig(), el.MERCurrent(), el.TaskER()])
 def test_methods_that_replay_say_that_they_need_a_memory(toy, method):
     model = el.mlp([3, 4]).double()
     learner = el.Learner(model, torch.optim.SGD(model.parameters(), 0.1), el.cross_entropy, method=method)

@@ -6,6 +6,7 @@ from everlearn.methods.gem import GEM
 from everlearn.methods.gem_reservoir import GEMReservoir
 from everlearn.methods.independent import Independent
 from everlearn.methods.mer import MER
+from everlearn.methods.mer_batches import MERBatches
 from everlearn.methods.mer_big import MERBig
 from everlearn.methods.mer_current import MERCurrent
 from everlearn.methods.online import Online
@@ -22,6 +23,7 @@ __all__ = [
     "MER",
     "GEMReservoir",
     "Independent",
+    "MERBatches",
     "MERBig",
     "MERCurrent",
     "Online",

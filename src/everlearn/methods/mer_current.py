@@ -35,6 +35,7 @@ class MERCurrent:
         positive(boost=self.boost, gamma=self.gamma)
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
+        learner.memory.expect(batch)
         return torch.cat([self._learn_row(learner, row) for row in rows(batch)])
 
     def _learn_row(self, learner: Learning, row: Batch) -> Tensor:

@@ -24,6 +24,7 @@ class ER:
         at_least(0, replayed=self.replayed)
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
+        learner.memory.expect(batch)
         old = learner.memory.sample(self.replayed)
         losses = learner.descend(join(batch, old))
         learner.memory.add(batch)

@@ -27,6 +27,7 @@ class TaskER:
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
         task_column(batch, "TaskER")
+        learner.memory.expect(batch)
         old = learner.memory.sample(self.replayed)
         joined = join(batch, old)
         _, group, sizes = torch.unique(joined["task"], return_inverse=True, return_counts=True)
