@@ -10,9 +10,9 @@ run: .venv/cli
 test: .venv/dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-# The story's page in a browser: Debian's chromium must be installed. SCREENSHOTS names a folder for pictures of it.
-test-extras: .venv/dev .venv/browser
-	$(BIN)/python -m pytest -m extra tests
+# The story's page in a browser, and sinks against the real packages: Debian's chromium must be installed. SCREENSHOTS names a folder for pictures of it.
+test-extras: .venv/dev .venv/browser .venv/watch
+	$(BIN)/python -m pytest -m extra tests/story tests/integrations
 
 # Long forms of the tests of crashes and damage: some half an hour.
 soak: .venv/dev
@@ -40,7 +40,7 @@ docs: .venv/dev
 	$(PYTHON) -m venv .venv
 
 # Versions are those of pins.txt. `make run` installs what it needs; the rest is for developers.
-.venv/cli .venv/dev .venv/browser .venv/stores: pyproject.toml pins.txt | .venv/bin/python
+.venv/cli .venv/dev .venv/browser .venv/watch .venv/stores: pyproject.toml pins.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --constraint pins.txt --editable '.[$(@F)]'
 	touch $@
 

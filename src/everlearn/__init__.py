@@ -23,6 +23,7 @@ from everlearn.methods import (
 from everlearn.models import ByTask, ConvNet, TaskInputNet, mlp, nature
 from everlearn.streams import Omniglot, Permutations, Rotations, Tasks
 from everlearn.types import Batch, Diverged, InputError
+from everlearn.watch import Watch
 
 __all__ = [
     "AGEM",
@@ -56,6 +57,7 @@ __all__ = [
     "TaskInputNet",
     "Tasks",
     "Verdict",
+    "Watch",
     "Weighted",
     "chosen_huber",
     "cross_entropy",
