@@ -34,6 +34,15 @@ def speed() -> str:
     return "\n".join(lines)
 
 
+def stores() -> str:
+    """Memories on disk beside other stores."""
+    lines = ["| | ratio | reached for | ours and theirs |", "|---|---|---|---|"]
+    for ratio in json.loads((ROOT / "benchmarks" / "stores.json").read_text())["ratios"]:
+        bound = f"{'≥' if ratio['at_least'] else '≤'} {ratio['target']:g}"
+        lines.append(f"| {ratio['claim']} | {ratio['measured']:.2f} | {bound} | {ratio['details']} |")
+    return "\n".join(lines)
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "mnist": ("docs/results/mnist.md", mnist.tables),
     "more-seeds": ("docs/results/mnist.md", mnist.more_seeds),
@@ -50,6 +59,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "optimizers": ("docs/results/paper.md", optimizers.table),
     "omniglot-ten": ("docs/results/paper.md", partial(omniglot.table, omniglot.COMPARED)),
     "omniglot-choices": ("docs/results/paper.md", lambda: omniglot.table(omniglot.choices())),
+    "stores": ("docs/results/durability.md", stores),
     "drift": ("docs/results/gate.md", drift.table),
     "speed": ("docs/guides/speed.md", speed),
 }

@@ -121,21 +121,17 @@ def recall(folder: Folder) -> State:
 
 def _replay(folder: Folder, state: State, told: list[dict[str, Any]]) -> None:
     synced = max((number for number, entry in enumerate(told) if "synced" in entry), default=0)
-    places = {slot: place for slot, *place in state.places.tolist()}
+    places = {place[0]: place for place in state.places.tolist()}
 
     def table() -> Tensor:
-        return torch.tensor([(slot, *place) for slot, place in places.items()], dtype=torch.int64).reshape(
-            -1, len(PLACE)
-        )
+        return torch.tensor(list(places.values()), dtype=torch.int64).reshape(-1, len(PLACE))
 
     for number, entry in enumerate(told[1:], 1):
-        added = [
-            (int(slot), int(block), int(checksum), int(mark)) for slot, block, checksum, mark in entry.get("add", ())
-        ]
+        added = [[int(part) for part in place] for place in entry.get("add", ())]
         if number > synced and not _are_whole(folder, state.layout, added):
             break
         state.counters = _counters(entry["counters"])
-        places.update({slot: place for slot, *place in added})
+        places.update({place[0]: place for place in added})
         state.unclean &= "clean" not in entry
         if "save" in entry:
             saved = Saved(dict(state.counters), b64decode(entry["generator"]), table())
@@ -143,7 +139,7 @@ def _replay(folder: Folder, state: State, told: list[dict[str, Any]]) -> None:
     state.places = table()
 
 
-def _are_whole(folder: Folder, layout: Layout | None, added: list[tuple[int, int, int, int]]) -> bool:
+def _are_whole(folder: Folder, layout: Layout | None, added: list[list[int]]) -> bool:
     """Whether rows were written before a crash."""
     if not added:
         return True
