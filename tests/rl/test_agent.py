@@ -20,7 +20,7 @@ def make(method=None, *, memory=None, widths=(3, 5, 2), lr=0.1, forward=None, **
         torch.optim.SGD(network.parameters(), lr=lr),
         widths[-1],
         method=method or el.Online(),
-        memory=memory or el.Reservoir(20),
+        memory=el.Reservoir(20) if memory is None else memory,
         **options,
     )
     if forward is not None:
@@ -176,17 +176,21 @@ def test_bytes_are_learned_as_numbers_from_0_to_1():
     torch.testing.assert_close(flat(one), flat(other))
 
 
+@pytest.mark.parametrize("on_disk", [False, True])
 @pytest.mark.parametrize("method", [MER, el.ER(4)])
-def test_a_resumed_agent_goes_on_as_if_it_had_never_stopped(method, tmp_path):
+def test_a_resumed_agent_goes_on_as_if_it_had_never_stopped(method, on_disk, tmp_path):
     def lived(break_at):
+        path = tmp_path / f"broken at {break_at}" if on_disk else None
+        settings = {"widths": (4, 8, 2), "target_every": 7, "epsilon": Epsilon(1.0, 0.2, 50)}
         env = Changing("CartPole-v1", steps("max_episode_steps", [20, 30], 60))
-        agent = make(method, widths=(4, 8, 2), target_every=7, epsilon=Epsilon(1.0, 0.2, 50))
+        agent = make(method, memory=el.Reservoir(20, path=path), **settings)
         seen, _ = env.reset(seed=0)
         done = []
         for n in range(120):
             if n == break_at:
                 agent.save(tmp_path / "agent")
-                agent = make(method, widths=(4, 8, 2), target_every=7, epsilon=Epsilon(1.0, 0.2, 50), seed=9)
+                agent.learner.memory.close()
+                agent = make(method, memory=el.Reservoir(20, path=path), seed=9, **settings)
                 agent.load(tmp_path / "agent")
             done.append(agent.act(seen))
             following, reward, terminated, truncated, _ = env.step(done[-1])
