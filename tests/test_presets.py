@@ -244,7 +244,7 @@ def test_omniglot_cannot_be_shortened():
 
 
 def test_names_of_methods():
-    names = "agem er ewc gem mer gem-reservoir independent mer-big mer-current online reptile task-er task-input"
+    names = "agem er ewc gem mer gem-reservoir independent mer-batches mer-big mer-current online reptile task-er task-input"
     assert list(METHODS) == names.split()
 
 
