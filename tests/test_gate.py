@@ -149,6 +149,21 @@ def test_a_learner_is_brought_back_whole(make_learner, tmp_path, on_disk):
     assert go_on(learner) == expected
 
 
+def test_a_version_accepted_before_many_checkpoints_is_gone_back_to(make_learner, tmp_path):
+    learner = make_learner(el.ER(replayed=3), memory=el.Reservoir(10, path=tmp_path / "memory"), lr=0.5)
+    one = el.Gate({"probe": rows(100, seed=1)}, score=accuracy, tolerance=0.05)
+    for _ in range(30):
+        learner.learn(rows(20))
+    one.admit(learner)
+    before = learner.memory.held()["x"]
+    for n in range(30):
+        learner.learn(rows(20, flip=True))
+        if n % 5 == 0:
+            learner.save(tmp_path / "checkpoint")
+    assert not one.admit(learner).accepted
+    assert torch.equal(learner.memory.held()["x"], before)
+
+
 def test_the_default_score_is_the_loss_of_each_row(make_learner):
     learner, probe = make_learner(el.Online(), lr=0.5), rows(2_500)
     one = el.Gate({"all": probe})
@@ -205,6 +220,8 @@ def test_a_gate_is_saved_with_the_learner(make_learner, tmp_path):
         (lambda: gate(tolerance=-1.0), "tolerance of all must be at least 0"),
         (lambda: gate(confidence=1.0), "confidence must be between 0.5 and 1, not 1.0"),
         (lambda: gate(refuse="never"), "refuse must be 'worse' or 'unsure', not 'never'"),
+        (lambda: gate(tolerance={"al": 0.1}), "tolerance must name the probes: all; it names al"),
+        (lambda: el.Gate({"kept": el.Fifo(3)}, against="best"), "needs probes that stay the same"),
         (lambda: gate(against="first"), "against must be 'last' or 'best', not 'first'"),
         (lambda: gate().check(Fixed([1.0])), "nothing to compare with yet"),
         (lambda: gate().accept(Fixed([1.0])), "the probe 'all' must give two finite scores or more"),

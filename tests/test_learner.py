@@ -374,7 +374,10 @@ def test_a_state_is_a_copy_that_serves_more_than_once(make_learner, toy, method)
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"widths": (3, 6, 4)}, r"the saved model is another: its 0\.bias is \(5,\), here it is \(6,\)"),
+        (
+            {"widths": (3, 6, 4)},
+            r"the saved model is another: its 0\.bias is \(5,\) float64, here it is \(6,\) float64",
+        ),
         ({"widths": (3, 5, 5, 4)}, "the saved model is another: its 2.bias"),
         ({"memory": el.Reservoir(21)}, "of capacity 20, this one a reservoir of capacity 21"),
     ],
@@ -388,6 +391,27 @@ def test_a_state_of_another_learner_is_refused_and_nothing_changes(make_learner,
         learner.load_state_dict(saved.state_dict())
     assert torch.equal(weights(learner), before)
     assert learner.steps == len(learner.memory) == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("torch", torch.zeros(3), "its torch is no generator's"),
+        ("generator", 5, "its generator is no generator's"),
+        ("method", 5, "its method or its steps are something else"),
+        ("steps", "x", "its method or its steps are something else"),
+        ("model", el.mlp([3, 5, 4]).state_dict(), r"its 0.bias is \(5,\) float32, here it is \(5,\) float64"),
+    ],
+)
+def test_a_state_with_a_foreign_part_is_refused_and_nothing_changes(make_learner, toy, part, value, message):
+    learner = make_learner(el.MER())
+    for row in toy(5):
+        learner.learn(row)
+    before, held = weights(learner), learner.memory.held()["x"].clone()
+    with pytest.raises(el.InputError, match=message):
+        learner.load_state_dict(make_learner(el.MER(), seed=3).state_dict() | {part: value})
+    assert torch.equal(weights(learner), before)
+    assert torch.equal(learner.memory.held()["x"], held)
 
 
 def test_a_state_of_an_optimizer_with_other_groups_is_refused(make_learner):

@@ -244,8 +244,8 @@ def test_omniglot_cannot_be_shortened():
 
 
 def test_names_of_methods():
-    names = "agem er ewc gem mer gem-reservoir independent mer-batches mer-big mer-current online reptile task-er task-input"
-    assert list(METHODS) == names.split()
+    first = "agem er ewc gem mer gem-reservoir independent"
+    assert list(METHODS) == f"{first} mer-batches mer-big mer-current online reptile task-er task-input".split()
 
 
 def test_a_table_that_is_not_here_is_told():

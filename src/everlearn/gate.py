@@ -10,7 +10,7 @@ from torch import Tensor
 from everlearn.batches import as_batch, count
 from everlearn.learner import Learner
 from everlearn.ranges import not_negative
-from everlearn.types import Batch, InputError, WholeMemory, column
+from everlearn.types import Batch, Holding, InputError, WholeMemory, column
 
 AT_ONCE = 1000
 """Rows that are scored at once."""
@@ -137,6 +137,10 @@ class Gate:
             raise InputError(f"refuse must be 'worse' or 'unsure', not {refuse!r}")
         if against not in ("last", "best"):
             raise InputError(f"against must be 'last' or 'best', not {against!r}")
+        if isinstance(tolerance, Mapping) and tolerance.keys() != probes.keys():
+            raise InputError(f"tolerance must name the probes: {', '.join(probes)}; it names {', '.join(tolerance)}")
+        if against == "best" and any(isinstance(probe, WholeMemory) for probe in probes.values()):
+            raise InputError("against='best' needs probes that stay the same, and a memory's rows don't")
         self._probes = dict(probes)
         self._score = score
         self._tolerance = {name: tolerance[name] if isinstance(tolerance, Mapping) else tolerance for name in probes}
@@ -166,6 +170,8 @@ class Gate:
             if self._against == "best" and name in self._scores and frozen[name] is self._frozen[name]:
                 scores[name] = max(values, self._scores[name], key=lambda one: float(one.mean()))
         self._frozen, self._scores, self._state = frozen, scores, subject.state_dict()
+        if isinstance(subject, Holding):
+            subject.hold(self._state)
 
     def check(self, subject: Subject) -> Verdict:
         """Compare a candidate with the version accepted last; nothing is changed.
@@ -181,7 +187,8 @@ class Gate:
     def admit(self, subject: Subject) -> Verdict:
         """Accept a candidate, or bring it back to what was accepted last: weights, optimizer, memory, and all.
 
-        The first one is accepted as it is.
+        The first one is accepted as it is. What was deleted from a memory in RAM since the last acceptance comes
+        back with it, so accept anew after that; torch's global generator goes back too.
         """
         if self._state is None:
             self.accept(subject)

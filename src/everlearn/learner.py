@@ -15,7 +15,7 @@ from everlearn.chance import generator
 from everlearn.fast import Perceptron, objections
 from everlearn.losses import Prepared, as_loss
 from everlearn.modes import evaluation_mode
-from everlearn.types import Batch, Diverged, Forward, InputError, Loss, Memory, Method, Penalty, Point, column
+from everlearn.types import Batch, Diverged, Forward, Holding, InputError, Loss, Memory, Method, Penalty, Point, column
 
 
 def call_on_x(model: nn.Module, batch: Batch) -> Tensor:
@@ -407,6 +407,11 @@ class Learner:
             InputError: the state is of another model, optimizer or memory; nothing was changed.
         """
         saved.restore(self, state)
+
+    def hold(self, state: Mapping[str, Any]) -> None:
+        """Keep what `state_dict` gave from being let go by a memory on disk, until another state is held."""
+        if isinstance(self._memory, Holding):
+            self._memory.hold(state["memory"])
 
     def save(self, path: str | Path, also: Any = None) -> None:
         """Write everything into one file; a crash leaves the old file or the new one.

@@ -68,9 +68,13 @@ def check_model(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """
     own = model.state_dict()
     for name in sorted(weights.keys() | own.keys()):
-        shapes = [tuple(one[name].shape) if name in one else "nothing" for one in (weights, own)]
+        shapes = [_kind(one[name]) if name in one else "nothing" for one in (weights, own)]
         if shapes[0] != shapes[1]:
             raise InputError(f"the saved model is another: its {name} is {shapes[0]}, here it is {shapes[1]}")
+
+
+def _kind(value: Tensor) -> str:
+    return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
 
 
 def _check(learner: Saved, state: Any) -> None:
@@ -84,9 +88,20 @@ def _check(learner: Saved, state: Any) -> None:
     theirs, own = ([len(group["params"]) for group in one["param_groups"]] for one in both)
     if theirs != own:
         raise InputError(f"the saved {optimizer} has groups of {theirs} parameters, this one of {own}")
+    for name in ("generator", "torch"):
+        _check_generator(name, state[name])
+    if not isinstance(state["method"], Mapping) or type(state["steps"]) is not int:
+        raise InputError("this is not the state of a learner: its method or its steps are something else")
     if (state["memory"] is None) != (learner.stored is None):
         held = "no memory" if state["memory"] is None else "a memory"
         raise InputError(f"the saved learner has {held}, unlike this one")
+
+
+def _check_generator(name: str, state: Any) -> None:
+    try:
+        torch.Generator().set_state(state)
+    except (TypeError, RuntimeError) as error:
+        raise InputError(f"this is not the state of a learner: its {name} is no generator's: {error}") from error
 
 
 def _copy(value: Any, device: torch.device | None = None) -> Any:

@@ -7,6 +7,7 @@ it has the attributes that the protocol lists; nothing needs to be inherited.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Generator, Tensor, nn
 
 Batch = Mapping[str, Tensor]
@@ -45,6 +46,9 @@ def column(batch: Batch, name: str, why: str) -> Tensor:
     return batch[name]
 
 
+INTEGERS = frozenset({torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64})
+
+
 def task_column(batch: Batch, why: str) -> Tensor:
     """The column `task` of a batch: (rows,) integers.
 
@@ -56,7 +60,7 @@ def task_column(batch: Batch, why: str) -> Tensor:
         InputError: there is none, or it holds something else.
     """
     tasks = column(batch, "task", why)
-    if tasks.ndim != 1 or tasks.is_floating_point():
+    if tasks.ndim != 1 or tasks.dtype not in INTEGERS:
         raise InputError(f"{why} needs one integer a row in column 'task', not {tasks.dtype} {tuple(tasks.shape)}")
     return tasks
 
@@ -113,6 +117,15 @@ class WholeMemory(Protocol):
 
     def held(self) -> Batch:
         """All rows; without columns while it is empty. To be read, not changed."""
+        ...
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """What can keep a saved state from being let go."""
+
+    def hold(self, state: Mapping[str, Any], /) -> None:
+        """Keep what `state_dict` gave, however many come after it, until another one is held."""
         ...
 
 

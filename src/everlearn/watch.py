@@ -11,6 +11,7 @@ from torch import Tensor
 from everlearn.batches import as_batch, count, take
 from everlearn.chance import generator
 from everlearn.learner import Learner
+from everlearn.memory.choice import having
 from everlearn.metrics import correct
 from everlearn.ranges import at_least
 from everlearn.types import Batch, InputError, WholeMemory
@@ -163,7 +164,13 @@ class Watch:
         return loss
 
     def read(self) -> Measures:
-        """Take a reading now."""
+        """Take a reading now.
+
+        Raises:
+            InputError: nothing was learned yet.
+        """
+        if self.seen == 0:
+            raise InputError("there is nothing to read yet: watch.learn(batch) first")
         now = [float(self._scores(probe.rows).mean()) for probe in self._probes]
         for probe, score in zip(self._probes, now, strict=True):
             probe.best = max(probe.best, score)
@@ -204,11 +211,9 @@ class Watch:
 
     def delete(self, **where: Any) -> None:
         """Forget rows that were kept for measuring, as `memory.delete` does with the memory's."""
+        gone = having(where)
         for probe in self._probes:
-            gone = torch.ones(count(probe.rows), dtype=torch.bool)
-            for name, values in where.items():
-                gone &= torch.isin(probe.rows[name], torch.as_tensor(values).flatten())
-            probe.rows = take(probe.rows, (~gone).nonzero()[:, 0])
+            probe.rows = take(probe.rows, (~gone(probe.rows)).nonzero()[:, 0])
         self._probes = [probe for probe in self._probes if count(probe.rows)]
 
     def _keep(self) -> None:

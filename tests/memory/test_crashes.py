@@ -206,3 +206,89 @@ def test_a_disk_that_fails_to_sync_is_not_trusted_again(tmp_path, monkeypatch):
             go_on()
     memory._rows.close()
     assert held(el.Fifo(6, path=tmp_path)) == [0, 1, 2]
+
+
+class Breaking(Folder):
+    """Any step of it may fail, or be interrupted."""
+
+    armed = False
+    chance = random.Random()
+
+    def maybe(self):
+        if self.armed and self.chance.random() < 0.15:
+            raise self.chance.choice([OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
+
+    def write(self, *args):
+        self.maybe()
+        super().write(*args)
+
+    def resize(self, *args):
+        self.maybe()
+        super().resize(*args)
+
+    def sync(self, *args):
+        self.maybe()
+        super().sync(*args)
+
+    def rename(self, *args):
+        self.maybe()
+        super().rename(*args)
+        self.maybe()
+
+
+@pytest.mark.parametrize("rule", MAKE)
+@pytest.mark.parametrize("seed", range(10 * ROUNDS))
+def test_whatever_fails_memory_and_disk_agree(rule, seed, tmp_path, monkeypatch):
+    """Any write, sync or name may fail, or be interrupted, in any step: what goes on is what is found again."""
+    chance = random.Random(f"{rule} {seed}")
+
+    Breaking.chance = chance
+    monkeypatch.setattr(bounded, "Folder", Breaking)
+    memory, saves, number, reopened = MAKE[rule](tmp_path), [], 0, 0
+
+    def step():
+        match chance.choice(["add"] * 5 + ["flush", "save", "back", "delete"]):
+            case "add":
+                memory.add(rows(number, 2))
+            case "flush":
+                memory.flush()
+            case "save":
+                saves.append(memory.state_dict())
+            case "back" if saves:
+                memory.load_state_dict(saves[-1])
+            case "delete":
+                memory.delete(n=chance.randrange(number + 1))
+
+    for _ in range(60):
+        memory._rows._folder.armed = True
+        with suppress(OSError, KeyboardInterrupt, el.InputError):
+            step()
+        number += 2
+        memory._rows._folder.armed = False
+        if memory._rows._failed is None:
+            memory.flush()
+            before = held(memory)
+        else:
+            with pytest.raises(OSError, match="anew"):
+                memory.flush()
+            before, reopened = None, reopened + 1
+        memory._rows.close()
+        memory = MAKE[rule](tmp_path)
+        assert before is None or held(memory) == before
+        held(memory)
+    assert reopened > 0
+
+
+def test_an_interrupted_first_row_is_as_if_it_had_not_come(tmp_path, monkeypatch):
+    memory = el.Fifo(5, path=tmp_path)
+
+    def interrupted(name, data):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(memory._rows._folder, "prepare", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        memory.add(rows(0, 1))
+    monkeypatch.undo()
+    memory.add(rows(1, 2))
+    memory.close()
+    assert held(el.Fifo(5, path=tmp_path)) == [1, 2]

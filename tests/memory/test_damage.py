@@ -3,6 +3,7 @@
 import json
 import os
 import random
+from contextlib import suppress
 
 import pytest
 import torch
@@ -150,3 +151,25 @@ def test_every_kind_is_known_by_its_folder(kind, tmp_path):
     again = reopen(tmp_path)
     assert type(again) is type(made)
     assert again.held()["n"].tolist() == held
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -5, 1e11, 1e30, 0.5, 2**63])
+@pytest.mark.parametrize("name", ["held 0", "of 1", "task x", "held x", "seen"])
+def test_counters_that_no_rule_leaves(name, value, whole, tmp_path):
+    head, *_ = entries(whole["journal"])
+    head["counters"] = head["counters"] | {name: value}
+    (tmp_path / "journal").write_bytes(framed(head))
+    (tmp_path / "rows").write_bytes(whole["rows"])
+    with suppress(el.InputError):
+        memory = el.Balanced(6, by="task", path=tmp_path)
+        assert len(memory.held().get("n", ())) == len(memory) <= 6
+
+
+@pytest.mark.parametrize("shape", [[0, 2**62, 2**62], [0, 2**70], [2**45], [-1]])
+def test_shapes_that_no_row_has(shape, whole, tmp_path):
+    head, *_ = entries(whole["journal"])
+    head["columns"] = {"x": ["float32", shape]}
+    (tmp_path / "journal").write_bytes(framed(head))
+    (tmp_path / "rows").write_bytes(whole["rows"])
+    with pytest.raises(el.InputError, match="its journal is damaged: these are no columns"):
+        el.Balanced(6, by="task", path=tmp_path)

@@ -1,7 +1,10 @@
 """A memory in a folder: the same rows as one in RAM, whatever happens to the process or the disk."""
 
+import copy
 import os
+import pickle
 import random
+import time
 
 import pytest
 import torch
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 import everlearn as el
 from everlearn import checks
 from everlearn.memory.fitting import fitting
+from everlearn.memory.reader import Reader
 
 MEMORIES = {
     "balanced": lambda capacity, **more: el.Balanced(capacity, by="task", **more),
@@ -274,3 +278,141 @@ def test_a_second_writer_is_refused(tmp_path):
         el.Reservoir(5, path=tmp_path)
     memory.close()
     el.Reservoir(5, path=tmp_path)
+
+
+def test_what_was_closed_is_not_written_any_more(tmp_path):
+    first = el.Fifo(5, path=tmp_path)
+    first.add(numbered(0, 3))
+    first.close()
+    second = el.Fifo(5, path=tmp_path)
+    second.add(numbered(3, 2))
+    for go_on in (lambda: first.add(numbered(9, 1)), first.flush, lambda: first.delete(n=1), first.state_dict):
+        with pytest.raises(el.InputError, match="this memory was closed: make it anew"):
+            go_on()
+    second.close()
+    assert check_whole(el.Fifo(5, path=tmp_path)) == [0, 1, 2, 3, 4]
+
+
+def test_a_forked_process_does_not_write_its_parents_memory(tmp_path):
+    memory = el.Fifo(5, path=tmp_path)
+    memory.add(numbered(0, 1))
+    child = os.fork()
+    if child == 0:
+        try:
+            memory.add(numbered(1, 1))
+        except el.InputError as error:
+            os._exit(17 if "another process is writing" in str(error) else 1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
+    memory.add(numbered(2, 1))
+    assert check_whole(memory) == [0, 2]
+
+
+def test_a_relative_path_is_that_of_the_beginning(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    memory = el.Fifo(5, path="memory")
+    monkeypatch.chdir(tmp_path / "b")
+    memory.add(numbered(0, 2))
+    memory.delete(n=0)
+    memory.close()
+    assert check_whole(el.Fifo(5, path=tmp_path / "a" / "memory")) == [1]
+    assert not (tmp_path / "b" / "memory").exists()
+    with pytest.raises(el.InputError, match="name a folder for the memory"):
+        el.Fifo(5, path="")
+
+
+def test_rows_that_only_a_save_holds_are_deleted_too(tmp_path):
+    memory = el.Fifo(5, path=tmp_path)
+    empty = memory.state_dict()
+    memory.add(numbered(7, 1))
+    full = memory.state_dict()
+    memory.load_state_dict(empty)
+    assert len(memory) == 0
+    assert memory.delete(n=7) == 0
+    memory.load_state_dict(full)
+    assert len(memory) == 0
+    assert numbered(7, 1)["x"].numpy().tobytes() not in (tmp_path / "rows").read_bytes()
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_rows_that_can_t_be_kept_are_refused_before_anything_is_kept(on_disk, tmp_path):
+    memory = el.Fifo(3, path=tmp_path if on_disk else None)
+    for bad, message in (
+        ({"x": torch.zeros(2), "y": torch.zeros(1)}, "equally many rows: x has 2, y has 1"),
+        ({"x": torch.zeros(2).to(torch.uint16)}, "column 'x' is of torch.uint16, which a memory does not keep"),
+    ):
+        for offer in (memory.expect, memory.add):
+            with pytest.raises(el.InputError, match=message):
+                offer(bad)
+    assert len(memory) == 0
+    with pytest.raises(el.InputError, match="one integer a row in column 'task', not torch.bool"):
+        el.Ring(4, tasks=2).add({"task": torch.tensor([True])})
+    with pytest.raises(el.InputError, match="Balanced needs one integer a row"):
+        el.Balanced(4).add({"y": torch.tensor([True])})
+
+
+@pytest.mark.parametrize("make", MEMORIES.values(), ids=MEMORIES)
+def test_where_none_remain_it_begins_anew(make):
+    memory = make(20)
+    memory.add(numbered(0, 5_000))
+    assert memory.delete(n=range(5_000)) >= 18
+    memory.add(numbered(5_000, 300))
+    assert len(memory) >= 18
+
+
+def test_bad_choices(tmp_path):
+    memory = el.Fifo(5, path=tmp_path)
+    memory.add(numbered(0, 3) | {"c": torch.zeros(3, dtype=torch.complex64)})
+    for where, message in (
+        ({}, "which rows"),
+        ({"n": "a"}, "n='a' are no numbers"),
+        ({"x": 1}, r"column 'x' is torch.float32 \(29,\) a row: rows are chosen by one real number"),
+        ({"c": 1}, "column 'c' is torch.complex64"),
+        ({"key": 1}, "needs the column 'key'"),
+    ):
+        with pytest.raises(el.InputError, match=message):
+            memory.delete(**where)
+    assert memory.delete(flag=True) == 2
+    assert memory.held()["n"].tolist() == [1]
+
+
+def test_links_and_pipes_are_refused(tmp_path):
+    target = tmp_path / "precious"
+    target.write_text("precious")
+    for name in ("rows", "journal", "lock", "journal.part"):
+        folder = tmp_path / f"with {name}"
+        folder.mkdir()
+        (folder / name).symlink_to(target)
+        with pytest.raises(el.InputError, match="is no ordinary file"):
+            el.Fifo(3, path=folder).add(numbered(0, 2))
+    os.mkfifo(tmp_path / "with journal" / "pipe")
+    (tmp_path / "with journal" / "journal").unlink()
+    (tmp_path / "with journal" / "pipe").rename(tmp_path / "with journal" / "journal")
+    with pytest.raises(el.InputError, match="is no ordinary file"):
+        el.Fifo(3, path=tmp_path / "with journal")
+    assert target.read_text() == "precious"
+
+
+def test_a_memory_on_disk_can_t_be_copied(tmp_path):
+    memory = el.Fifo(3, path=tmp_path)
+    for copied in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(el.InputError, match="a memory on disk can't be copied"):
+            copied(memory)
+    memory.add(numbered(0, 2))
+    reader = pickle.loads(pickle.dumps(Reader(tmp_path)))
+    assert sorted(reader.held()["n"].tolist()) == [0, 1]
+
+
+def test_many_saves_are_read_quickly(tmp_path):
+    memory = el.Fifo(2_000, path=tmp_path)
+    memory.add(numbered(0, 2_000))
+    for _ in range(300):
+        memory.state_dict()
+    reader, began = Reader(tmp_path), time.process_time()
+    reader.sample(3)
+    memory.state_dict()
+    reader.sample(3)
+    # Each save made a table of all rows before, which took some 5 seconds.
+    assert time.process_time() - began < 1.5

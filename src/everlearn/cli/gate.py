@@ -48,7 +48,7 @@ class Gate:
             raise InputError(f"{self.learner} must give an everlearn.Learner, not a {type(learner).__name__}")
         score = SCORES[self.score] if self.score in SCORES else _function(self.score)
         gate = Compare(
-            {path.stem: _rows(path) for path in self.probes},
+            {_name(path, self.probes): _rows(path) for path in self.probes},
             score=score,
             tolerance=self.tolerance,
             confidence=self.confidence,
@@ -69,6 +69,11 @@ def _function(name: str) -> Any:
         return getattr(import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"there is no {name!r}: name a function as module:function ({error})") from error
+
+
+def _name(path: Path, probes: tuple[Path, ...]) -> str:
+    """The file's own, where no other probe has it."""
+    return path.stem if sum(one.stem == path.stem for one in probes) == 1 else str(path)
 
 
 def _rows(path: Path) -> Batch:

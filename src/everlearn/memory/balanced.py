@@ -9,7 +9,7 @@ from torch import Tensor
 from everlearn.memory.bounded import PASSED, Admission, BoundedMemory
 from everlearn.memory.columns import check_capacity
 from everlearn.memory.state import Counters
-from everlearn.types import Batch, InputError, column
+from everlearn.types import INTEGERS, Batch, InputError, column
 
 
 class Balanced(BoundedMemory):
@@ -66,7 +66,7 @@ class CBRS:
     def expect(self, counters: Counters, batch: Batch) -> None:
         """Rows with a class."""
         classes = column(batch, self.by, "Balanced")
-        if classes.ndim != 1 or classes.is_floating_point():
+        if classes.ndim != 1 or classes.dtype not in INTEGERS:
             raise InputError(f"Balanced needs one integer a row in column {self.by!r}, not {classes.dtype}")
 
     def admit(self, counters: Counters, marks: Tensor, batch: Batch, chance: torch.Generator) -> Admission:

@@ -1,6 +1,6 @@
 """A bounded memory: columns in RAM or in a folder, and the rule that admits rows to them."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -8,13 +8,14 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from everlearn.batches import count, take
+from everlearn.batches import check_lengths, count, take
 from everlearn.chance import generator
+from everlearn.memory.choice import Choice, having, older
 from everlearn.memory.columns import Columns
 from everlearn.memory.disk import OnDisk
 from everlearn.memory.folder import Folder
 from everlearn.memory.state import Counters, at_least_one, named
-from everlearn.types import Batch, InputError, column
+from everlearn.types import Batch, InputError
 
 PASSED = -1
 """In place of a slot: the row is not admitted."""
@@ -93,6 +94,7 @@ class BoundedMemory:
             self._rows = OnDisk(Folder(path), self._settings, rule.slots, at_least_one(saves))
         self._counters: Counters = dict(self._rows.counters)
         if isinstance(self._rows, OnDisk):
+            self._check_counters(self._rows)
             self._close_gaps(self._rows)
         if self.seen:
             # The draws that a crash cut off are not made again.
@@ -122,6 +124,7 @@ class BoundedMemory:
         Raises:
             InputError: naming the column that differs.
         """
+        check_lengths(batch)
         self._rule.expect(self._counters, batch)
         self._rows.expect(batch)
 
@@ -188,17 +191,7 @@ class BoundedMemory:
         Raises:
             InputError: there is no such column, or it has more than one number a row.
         """
-        if not where:
-            raise InputError("delete which rows? Such as memory.delete(key=17)")
-        wanted = {name: torch.as_tensor(values).flatten() for name, values in where.items()}
-
-        def gone(batch: Batch) -> Tensor:
-            marks = torch.ones(count(batch), dtype=torch.bool)
-            for name, values in wanted.items():
-                marks &= torch.isin(_number(batch, name), values)
-            return marks
-
-        return self._forget(gone)
+        return self._forget(having(where))
 
     def expire(self, older_than: float, *, column: str = "when") -> int:
         """Forget rows that are too old, as `delete` does.
@@ -210,16 +203,19 @@ class BoundedMemory:
         Returns:
             How many rows are gone.
         """
-        return self._forget(lambda batch: _number(batch, column) < older_than)
+        return self._forget(older(older_than, column))
 
-    def _forget(self, gone: Callable[[Batch], Tensor]) -> int:
+    def _forget(self, gone: Choice) -> int:
         held = self._slots()
-        if not len(held):
-            return 0
-        marks = gone(self._rows.show(held))
+        rows = self._rows.show(held)
+        marks = gone(rows) if rows else torch.zeros(len(held), dtype=torch.bool)
         kept = held[~marks]
-        slots, self._counters = self._rule.settle(self._counters, self._rows.marks, kept)
-        self._rows.settle(kept, slots, self._counters, gone)
+        slots, counters = kept, self._counters
+        if len(held):
+            slots, counters = self._rule.settle(counters, self._rows.marks, kept)
+        # On disk rows may be held by what was saved alone.
+        self._rows.settle(kept, slots, counters, gone)
+        self._counters = counters
         return int(marks.sum())
 
     def flush(self) -> None:
@@ -233,9 +229,11 @@ class BoundedMemory:
         self._rows.flush(self._counters)
 
     def close(self) -> None:
-        """Flush, and let another process write into the folder."""
-        self.flush()
-        self._rows.close()
+        """Flush, and let another process write into the folder; this memory can't be written any more."""
+        try:
+            self.flush()
+        finally:
+            self._rows.close()
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs: in RAM, a copy of the rows; on disk, the name of what was saved there."""
@@ -248,6 +246,11 @@ class BoundedMemory:
             "marks": self._rows.marks[self._slots()],
             "generator": self._generator.get_state(),
         }
+
+    def hold(self, state: Mapping[str, Any]) -> None:
+        """Keep what `state_dict` gave, beside the last ones, until another is held; in RAM it is a copy anyway."""
+        if isinstance(self._rows, OnDisk) and "save" in state:
+            self._rows.hold(state["save"])
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Become the memory that `state` was taken from, but for rows that were deleted on disk since.
@@ -262,9 +265,11 @@ class BoundedMemory:
             return
         if "save" in state:
             raise InputError("the saved memory is on disk: make this one with the same path")
+        if not state.keys() >= {"counters", "columns", "marks", "generator"}:
+            raise InputError("this is not the state of a memory")
+        self._generator.set_state(state["generator"])
         self._counters = dict(state["counters"])
         self._rows.load(self._slots(), state["columns"], state["marks"])
-        self._generator.set_state(state["generator"])
 
     def _go_back(self, rows: OnDisk, state: dict[str, Any]) -> None:
         if "save" not in state:
@@ -274,13 +279,27 @@ class BoundedMemory:
         self._generator.set_state(torch.frombuffer(bytearray(chance), dtype=torch.uint8))
         self._close_gaps(rows)
 
+    def _check_counters(self, rows: OnDisk) -> None:
+        """Refuse counters that the rule can't have left."""
+        try:
+            length, slots = len(self), self._rule.slots
+            held = self._slots() if 0 <= length <= slots else torch.tensor([-1])
+            fits = not len(held) or bool(held.min() >= 0 and held.max() < slots)
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
+            fits = False
+        if not fits:
+            rows.close()
+            raise InputError("the memory can't be read, its journal is damaged: its counters are no such rule's")
+
     def _close_gaps(self, rows: OnDisk) -> None:
         """Where rows were deleted after a save, what was saved has gaps."""
         held = self._slots()
         kept = held[torch.isin(held, rows.in_use())]
         if len(kept) < len(held):
-            slots, self._counters = self._rule.settle(self._counters, rows.marks, kept)
-            rows.settle(kept, slots, self._counters, lambda batch: torch.zeros(count(batch), dtype=torch.bool))
+            slots, counters = self._rule.settle(self._counters, rows.marks, kept)
+            with rows.critical():
+                rows.settle(kept, slots, counters, lambda batch: torch.zeros(count(batch), dtype=torch.bool))
+            self._counters = counters
 
     def _slots(self) -> Tensor:
         """Those in use, the oldest row's first where the rule knows."""
@@ -289,13 +308,6 @@ class BoundedMemory:
     @property
     def _settings(self) -> dict[str, Any]:
         return {"name": self._rule.name, **asdict(self._rule)}
-
-
-def _number(batch: Batch, name: str) -> Tensor:
-    values = column(batch, name, "forgetting by it")
-    if values.ndim != 1:
-        raise InputError(f"column {name!r} has {tuple(values.shape[1:])} numbers a row: rows are forgotten by one")
-    return values
 
 
 def _below(bounds: Tensor, chance: torch.Generator) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from everlearn.batches import check_alike
+from everlearn.memory.layout import Layout
 from everlearn.memory.state import Counters
 from everlearn.types import Batch, InputError
 
@@ -42,6 +43,8 @@ class Columns:
         """
         if self._columns:
             check_alike(self._columns, batch)
+        else:
+            Layout.of(batch)
 
     def write(self, slots: Tensor, batch: Batch, counters: Counters, marks: Sequence[float] | None = None) -> None:
         """Put the rows of `batch`, which `expect` has seen, into `slots` (each slot at most once)."""
@@ -67,6 +70,8 @@ class Columns:
 
     def settle(self, kept: Tensor, slots: Tensor, counters: Counters, gone: Callable[[Batch], Tensor]) -> None:
         """Move the rows in `kept` to `slots`, and wipe all others."""
+        if not self._columns:
+            return
         rows, marks = self.read(kept), self.marks[kept].tolist()
         for values in self._columns.values():
             values.zero_()

@@ -6,8 +6,11 @@ slot has a whole row: its new one, or the one before. What is saved refers to bl
 stay until it is let go: neither saving nor going back copies rows.
 """
 
+import os
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -46,18 +49,20 @@ class OnDisk:
     def __init__(self, folder: Folder, rule: dict[str, Any], slots: int, keep: int) -> None:
         self.slots = slots
         self._folder = folder
-        self._lock = _locked(folder.path)
+        self._lock = _locked(folder)
+        self._process = os.getpid()
+        self._closed = False
+        self._held: str | None = None
+        self._failed: BaseException | None = None
         try:
-            self._state = recall(folder) if folder.has(JOURNAL) else State(rule)
-            _check_rule(self._state.rule, rule, folder.path)
-            self._state.keep = keep
-            self._failed: OSError | None = None
+            state = recall(folder) if folder.has(JOURNAL) else State(rule)
+            _check_fits(state, rule, slots, folder.path)
             self._places = torch.full((slots, len(PLACE) - 1), -1, dtype=torch.int64)
             self._rows = torch.empty((0, 0), dtype=torch.uint8)
             self._columns: Batch = {}
-            self._put(self._state.places)
+            self._state = replace(state, keep=keep)
             self._map()
-            self._tidy()
+            self._become(self._state)
         except BaseException:
             self._lock.release()
             raise
@@ -85,6 +90,8 @@ class OnDisk:
         """
         if self._columns:
             check_alike(self._columns, batch)
+        else:
+            Layout.of(batch)
 
     @property
     def marks(self) -> Tensor:
@@ -97,23 +104,26 @@ class OnDisk:
         Raises:
             OSError: the disk is full, say; all is as it was.
         """
-        layout = self._state.layout or self._begin(Layout.of(batch))
-        packed = layout.pack(batch)
+        if self._state.layout is None:
+            self._become(replace(self._state, layout=Layout.of(batch)))
+        assert self._state.layout is not None
+        packed = self._state.layout.pack(batch)
         blocks = self._allocate(len(packed))
         checksums = [crc32(row) for row in packed.numpy()]
         noted = torch.tensor(marks or [0.0] * len(blocks), dtype=torch.float64).view(torch.int64)
         places = torch.stack([torch.tensor(blocks), torch.tensor(checksums), noted], 1)
+        added = torch.cat([slots[:, None], places], 1).tolist()
         try:
-            self._write_blocks(blocks, packed)
-            added = torch.cat([slots[:, None], places], 1).tolist()
-            self._append({"add": added, "counters": counters})
+            with self.critical(OSError):
+                self._write_blocks(blocks, packed)
+                self._append({"add": added, "counters": counters})
+                replaced = self._places[slots, 0]
+                self._places[slots] = places
+                self._state.counters = dict(counters)
+                self._waiting += replaced[(replaced >= 0) & ~self._pinned[replaced]].tolist()
         except OSError:
             self._free += blocks
             raise
-        replaced = self._places[slots, 0]
-        self._places[slots] = places
-        self._state.counters = dict(counters)
-        self._waiting += replaced[(replaced >= 0) & ~self._pinned[replaced]].tolist()
 
     def read(self, slots: Tensor) -> Batch:
         """A copy of the rows in `slots`, in that order."""
@@ -141,7 +151,7 @@ class OnDisk:
         self._free += self._waiting
         self._waiting = []
         if self._end > max(LONG, 4 * self._head):
-            self._tidy()
+            self._become(replace(self._state, places=self._table()))
 
     def save(self, counters: Counters, generator: bytes) -> str:
         """Remember this moment, and flush.
@@ -150,11 +160,17 @@ class OnDisk:
             Its name, for `go_back`.
         """
         name = uuid4().hex
-        self._append({"save": name, "generator": b64encode(generator).decode(), "counters": counters})
-        self._state.remember(name, Saved(dict(counters), generator, self._table()))
-        self._refer()
+        entry = {"save": name, "generator": b64encode(generator).decode(), "counters": counters}
+        with self.critical(OSError):
+            self._append(entry)
+            self._state.remember(name, Saved(dict(counters), generator, self._table()), self._held)
+            self._refer()
         self.flush(counters)
         return name
+
+    def hold(self, name: str) -> None:
+        """Keep a save, beside the last ones, until another is held or this object is no more."""
+        self._held = name
 
     def go_back(self, name: str) -> bytes:
         """Become what was saved, but for rows that were deleted since.
@@ -171,10 +187,9 @@ class OnDisk:
                 f"{self._state.keep} saves (saves=), or it is another memory"
             )
         saved = self._state.saves[name]
-        self._state.remember(name, saved)
-        self._state.counters = dict(saved.counters)
-        self._put(saved.places)
-        self._tidy()
+        state = replace(self._state, places=saved.places, counters=dict(saved.counters), saves=dict(self._state.saves))
+        state.remember(name, saved, self._held)
+        self._become(state)
         return saved.generator
 
     def settle(self, kept: Tensor, slots: Tensor, counters: Counters, gone: Callable[[Batch], Tensor]) -> None:
@@ -186,45 +201,57 @@ class OnDisk:
             counters: the rule's, after that.
             gone: which rows of a batch must not stay, (rows,) booleans.
         """
-        self._put(torch.cat([slots[:, None], self._places[kept]], 1))
-        self._state.counters = dict(counters)
-        for saved in self._state.saves.values():
+        saves = {}
+        for name, saved in self._state.saves.items():
             blocks = blocks_of(saved.places)
-            saved.places = saved.places[~gone({n: values[blocks] for n, values in self._columns.items()})]
-        self._state.unclean = True
-        self._tidy()
+            rows = {column: values[blocks] for column, values in self._columns.items()} if len(blocks) else {}
+            saves[name] = replace(saved, places=saved.places[~gone(rows)]) if rows else saved
+        places = torch.cat([slots[:, None], self._places[kept]], 1)
+        self._become(replace(self._state, places=places, counters=dict(counters), saves=saves, unclean=True))
 
     def close(self) -> None:
-        """Let other processes write."""
+        """Let other processes write; this object can't any more."""
+        self._closed = True
         self._folder.close()
         self._lock.release()
 
-    def _begin(self, layout: Layout) -> Layout:
-        self._state.layout = layout
-        try:
-            self._tidy()
-        except OSError:
-            self._state.layout = None
-            raise
-        return layout
+    def _become(self, state: State) -> None:
+        """Write the journal anew, with another state, and only then be in it.
 
-    def _tidy(self) -> None:
-        """Write the journal anew, so that it is short, and no block that is free holds what was deleted."""
+        The journal is short after that, and no block that is free holds what was deleted.
+        """
         if self._folder.has(ROWS):
             self._sync(ROWS)
         self._check_failed()
-        self._state.places = self._table()
-        head = framed(self._state.head())
-        self._folder.replace(JOURNAL, head)
-        self._end = self._head = len(head)
-        self._free = []
-        self._refer()
-        self._free, self._waiting = self._waiting, []
-        if self._state.unclean:
-            self._write_blocks(self._free, torch.zeros((len(self._free), self._size), dtype=torch.uint8))
-            self._sync(ROWS)
-            self._state.unclean = False
-            self._append({"clean": True, "counters": self._state.counters})
+        head = framed(state.head())
+        self._folder.prepare(JOURNAL, head)
+        with self.critical():
+            self._folder.put(JOURNAL)
+            self._state, self._end, self._head = state, len(head), len(head)
+            self._places.fill_(-1)
+            self._places[state.places[:, 0]] = state.places[:, 1:]
+            self._free = []
+            self._refer()
+            self._free, self._waiting = self._waiting, []
+            if state.unclean:
+                self._write_blocks(self._free, torch.zeros((len(self._free), self._size), dtype=torch.uint8))
+                self._sync(ROWS)
+                state.unclean = False
+                self._append({"clean": True, "counters": state.counters})
+
+    @contextmanager
+    def critical(self, *harmless: type[BaseException]) -> Generator[None]:
+        """What is cut short within leaves this object and the disk apart: nothing more is written then.
+
+        Args:
+            harmless: errors that come before anything has changed.
+        """
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, harmless):
+                self._failed = error
+            raise
 
     def _refer(self) -> None:
         """Note what is referred to; what is no more waits until the journal is synced."""
@@ -240,12 +267,6 @@ class OnDisk:
         """(rows, 4) as `PLACE` has it."""
         slots = self.in_use()
         return torch.cat([slots[:, None], self._places[slots]], 1)
-
-    def _put(self, table: Tensor) -> None:
-        if len(table) and int(table[:, 0].max()) >= self.slots:
-            raise InputError(f"{self._folder.path} holds rows beyond the {self.slots} slots there are")
-        self._places.fill_(-1)
-        self._places[table[:, 0]] = table[:, 1:]
 
     def _allocate(self, n: int) -> list[int]:
         if len(self._free) < n and self._waiting:
@@ -294,22 +315,32 @@ class OnDisk:
             raise
 
     def _check_failed(self) -> None:
+        if self._closed:
+            raise InputError(f"this memory was closed: make it anew from {self._folder.path}")
+        if self._process != os.getpid():
+            raise InputError(f"another process is writing the memory at {self._folder.path}: the one that opened it")
         if self._failed is not None:
             raise OSError(f"the disk failed before; open the memory at {self._folder.path} anew") from self._failed
 
+    def __getstate__(self) -> None:
+        raise InputError("a memory on disk can't be copied: one writes there, others read it by memory.reader.Reader")
 
-def _locked(path: Path) -> FileLock:
-    lock = FileLock(path / "lock")
+
+def _locked(folder: Folder) -> FileLock:
+    folder.check("lock")
+    lock = FileLock(folder.path / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise InputError(f"another process is writing the memory at {path} just now") from None
+        raise InputError(f"another process is writing the memory at {folder.path} just now") from None
     return lock
 
 
-def _check_rule(theirs: dict[str, Any], own: dict[str, Any], path: Path) -> None:
-    if theirs != own:
-        raise InputError(f"the memory at {path} is {named(theirs)}, not {named(own)}")
+def _check_fits(state: State, rule: dict[str, Any], slots: int, path: Path) -> None:
+    if state.rule != rule:
+        raise InputError(f"the memory at {path} is {named(state.rule)}, not {named(rule)}")
+    if len(state.places) and int(state.places[:, 0].max()) >= slots:
+        raise InputError(f"the memory at {path} holds rows beyond the {slots} slots there are")
 
 
 def _runs(blocks: list[int]) -> Iterator[tuple[int, int]]:

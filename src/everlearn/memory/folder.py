@@ -2,8 +2,10 @@
 
 import mmap
 import os
+import stat
 import warnings
 import weakref
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -24,7 +26,9 @@ class Folder:
     """
 
     def __init__(self, path: str | Path, *, only_read: bool = False) -> None:
-        self.path = Path(path)
+        if not str(path):
+            raise InputError("name a folder for the memory")
+        self.path = Path(path).absolute()
         if not self.path.is_dir() and (only_read or self.path.exists()):
             raise InputError(f"{self.path} is not a folder")
         if not only_read:
@@ -44,6 +48,7 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """All of a file."""
+        self.check(name)
         return (self.path / name).read_bytes()
 
     def write(self, name: str, place: int, data: bytes | memoryview) -> None:
@@ -71,11 +76,11 @@ class Folder:
         if self._made:
             self.sync_names()
 
-    def replace(self, name: str, data: bytes) -> None:
-        """Give a file another content: after a crash it has the old one or the new one, whole.
+    def prepare(self, name: str, data: bytes) -> None:
+        """Write a file's next content beside it, for `put`.
 
         Raises:
-            OSError: it has the old one.
+            OSError: the disk is full, say.
         """
         aside = f"{name}.part"
         try:
@@ -84,8 +89,11 @@ class Folder:
             self.sync(aside)
         finally:
             self._let_go(aside)
+
+    def put(self, name: str) -> None:
+        """Give a file the content prepared for it: after a crash it has the old one or the new one, whole."""
         self._let_go(name)
-        self.rename(aside, name)
+        self.rename(f"{name}.part", name)
         self.sync_names()
 
     def rename(self, name: str, to: str) -> None:
@@ -121,8 +129,15 @@ class Folder:
         if name in self._files:
             os.close(self._files.pop(name))
 
+    def check(self, name: str) -> None:
+        """A stranger's folder may hold a link, or a pipe, in place of a file."""
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG((self.path / name).lstat().st_mode):
+                raise InputError(f"{self.path / name} is no ordinary file")
+
     def _file(self, name: str) -> int:
         if name not in self._files:
+            self.check(name)
             self._made |= not self.has(name)
             self._files[name] = os.open(self.path / name, self._flags, 0o666)
         return self._files[name]

@@ -67,7 +67,7 @@ class Layout:
         fields, place = {}, 0
         for name, (dtype, shape) in columns.items():
             if dtype not in DTYPES.values():
-                raise InputError(f"column {name!r} is of {dtype}, which a memory on disk does not keep")
+                raise InputError(f"column {name!r} is of {dtype}, which a memory does not keep")
             fields[name] = Field(dtype, shape, place)
             place += -(-fields[name].width // ALIGNMENT) * ALIGNMENT
         return cls(fields)
@@ -119,7 +119,9 @@ class Layout:
             columns = {str(name): (DTYPES[dtype], tuple(map(int, shape))) for name, (dtype, shape) in given.items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"these are no columns: {given!r:.200}") from error
+        if any(not 0 <= length <= MOST for _, shape in columns.values() for length in shape):
+            raise InputError(f"these are no columns: {given!r:.200}")
         made = cls._made(columns)
-        if any(length < 0 for _, shape in columns.values() for length in shape) or made.size > MOST:
+        if made.size > MOST:
             raise InputError(f"these are no columns: {given!r:.200}")
         return made

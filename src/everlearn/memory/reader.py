@@ -44,6 +44,9 @@ class Reader:
         self._stamp: Any = None
         self._look()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Reader, (self._folder.path,)
+
     @property
     def rule(self) -> Mapping[str, Any]:
         """The admission rule's name and settings."""

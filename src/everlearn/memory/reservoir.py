@@ -22,7 +22,7 @@ class Reservoir(BoundedMemory):
 
     Where rows are deleted, new ones enter the free slots with the probability with which any row
     was held before, capacity / (N + 1), until the memory is full again, and N stays; so those that
-    came before and after are held alike, whatever was deleted.
+    came before and after are held alike, whatever was deleted. Where none remain it begins anew.
 
     Space is allocated at the first `add` and constant from then, in RAM, wherever the
     model is; or in a folder.
@@ -95,7 +95,7 @@ class AlgorithmR:
         return rows
 
     def settle(self, counters: Counters, marks: Tensor, kept: Tensor) -> tuple[Tensor, Counters]:
-        """Side by side; where all that came was held, what is left is all."""
+        """Side by side; where all that came was held, or none is left, what is left is all."""
         n = len(kept)
-        of = n if counters["of"] <= self.capacity else counters["of"]
+        of = n if n == 0 or counters["of"] <= self.capacity else counters["of"]
         return torch.arange(n), counters | {"held": n, "of": of}

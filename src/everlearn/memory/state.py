@@ -1,8 +1,9 @@
 """What a memory's journal tells: which row is where, the rule's counters, and what was saved."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from sys import byteorder
 from typing import Any
 from zlib import crc32
@@ -57,12 +58,12 @@ class State:
     unclean: bool = False
     """Rows were deleted whose bytes may be there yet."""
 
-    def remember(self, name: str, saved: Saved) -> None:
-        """Add a save, or make it the latest; the one that is longest ago is let go where there are too many."""
+    def remember(self, name: str, saved: Saved, held: str | None = None) -> None:
+        """Add a save, or make it the latest; where they are too many those longest ago are let go, but one held."""
         self.saves.pop(name, None)
         self.saves[name] = saved
-        while len(self.saves) > self.keep:
-            del self.saves[next(iter(self.saves))]
+        for old in [one for one in self.saves if one != held][: -self.keep]:
+            del self.saves[old]
 
     def head(self) -> dict[str, Any]:
         """All of it as a journal's first entry, from which `of` makes it."""
@@ -120,23 +121,31 @@ def recall(folder: Folder) -> State:
 
 
 def _replay(folder: Folder, state: State, told: list[dict[str, Any]]) -> None:
-    synced = max((number for number, entry in enumerate(told) if "synced" in entry), default=0)
+    whole = list(_whole(folder, state.layout, told))
+    wanted = [entry["save"] for entry in whole if "save" in entry][-state.keep :]
     places = {place[0]: place for place in state.places.tolist()}
 
     def table() -> Tensor:
         return torch.tensor(list(places.values()), dtype=torch.int64).reshape(-1, len(PLACE))
 
-    for number, entry in enumerate(told[1:], 1):
-        added = [[int(part) for part in place] for place in entry.get("add", ())]
-        if number > synced and not _are_whole(folder, state.layout, added):
-            break
+    for entry in whole:
         state.counters = _counters(entry["counters"])
-        places.update({place[0]: place for place in added})
+        places.update({place[0]: place for place in entry["add"]})
         state.unclean &= "clean" not in entry
-        if "save" in entry:
+        if entry.get("save") in wanted:
             saved = Saved(dict(state.counters), b64decode(entry["generator"]), table())
             state.remember(str(entry["save"]), saved)
     state.places = table()
+
+
+def _whole(folder: Folder, layout: Layout | None, told: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The entries after the head up to the first whose rows a crash cut short; what was synced is not asked."""
+    synced = max((number for number, entry in enumerate(told) if "synced" in entry), default=0)
+    for number, entry in enumerate(told[1:], 1):
+        added = [[int(part) for part in place] for place in entry.get("add", ())]
+        if number > synced and not _are_whole(folder, layout, added):
+            return
+        yield {**entry, "add": added}
 
 
 def _are_whole(folder: Folder, layout: Layout | None, added: list[list[int]]) -> bool:
@@ -165,7 +174,7 @@ def named(rule: Mapping[str, Any]) -> str:
     >>> named({"name": "ring", "capacity": 4, "tasks": 2})
     'a ring of capacity 4, tasks 2'
     """
-    return f"a {rule['name']} of " + ", ".join(f"{name} {value}" for name, value in rule.items() if name != "name")
+    return f"a {rule.get('name')} of " + ", ".join(f"{name} {value}" for name, value in rule.items() if name != "name")
 
 
 def at_least_one(saves: int) -> int:
@@ -185,8 +194,8 @@ def blocks_of(places: Tensor) -> Tensor:
 
 
 def _counters(given: Any) -> Counters:
-    if any(type(number) not in (int, float) for number in given.values()):
-        raise InputError("a counter is no number")
+    if any(type(number) not in (int, float) or not -inf <= number < 2**62 for number in given.values()):
+        raise InputError("a counter is no such number")
     return dict(given)
 
 

@@ -25,7 +25,7 @@ class Weighted(BoundedMemory):
 
     The largest key that was ever refused or replaced is remembered. Where rows are deleted, new ones enter the
     free slots only with a larger one; so what is held is, whatever was deleted, all rows with a larger
-    key that remain.
+    key that remain. Where none remain it begins anew.
 
     Args:
         capacity: rows held at most.
@@ -101,4 +101,5 @@ class ARes:
 
     def settle(self, counters: Counters, marks: Tensor, kept: Tensor) -> tuple[Tensor, Counters]:
         """Side by side."""
-        return torch.arange(len(kept)), counters | {"held": len(kept)}
+        above = counters.get("above", -inf) if len(kept) else -inf
+        return torch.arange(len(kept)), counters | {"held": len(kept), "above": above}
