@@ -284,6 +284,7 @@ def test_what_was_closed_is_not_written_any_more(tmp_path):
     first = el.Fifo(5, path=tmp_path)
     first.add(numbered(0, 3))
     first.close()
+    first.close()
     second = el.Fifo(5, path=tmp_path)
     second.add(numbered(3, 2))
     for go_on in (lambda: first.add(numbered(9, 1)), first.flush, lambda: first.delete(n=1), first.state_dict):

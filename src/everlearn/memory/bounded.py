@@ -230,6 +230,8 @@ class BoundedMemory:
 
     def close(self) -> None:
         """Flush, and let another process write into the folder; this memory can't be written any more."""
+        if self._rows.closed:
+            return
         try:
             self.flush()
         finally:

@@ -21,6 +21,8 @@ class Columns:
 
     counters: ClassVar[Counters] = {}
     """Of what was there before: nothing."""
+    closed = False
+    """There is nothing to close."""
     at_once: int | None = None
     """Any number of rows may be written at once."""
 

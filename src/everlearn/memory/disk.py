@@ -51,7 +51,7 @@ class OnDisk:
         self._folder = folder
         self._lock = _locked(folder)
         self._process = os.getpid()
-        self._closed = False
+        self.closed = False
         self._held: str | None = None
         self._failed: BaseException | None = None
         try:
@@ -211,7 +211,7 @@ class OnDisk:
 
     def close(self) -> None:
         """Let other processes write; this object can't any more."""
-        self._closed = True
+        self.closed = True
         self._folder.close()
         self._lock.release()
 
@@ -315,7 +315,7 @@ class OnDisk:
             raise
 
     def _check_failed(self) -> None:
-        if self._closed:
+        if self.closed:
             raise InputError(f"this memory was closed: make it anew from {self._folder.path}")
         if self._process != os.getpid():
             raise InputError(f"another process is writing the memory at {self._folder.path}: the one that opened it")
