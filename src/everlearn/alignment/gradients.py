@@ -220,8 +220,12 @@ def _whole(parameters: Mapping[str, Tensor]) -> Gradients:
 
 
 def _agree(ours: Tensor, total: Tensor) -> bool:
-    """Whether the sum over rows is the whole gradient, but for rounding."""
-    return torch.allclose(ours, total, rtol=1e-3, atol=1e-4 * float(total.abs().max()))
+    """Whether the sum over rows is the whole gradient, but for rounding.
+
+    In single precision a row alone can fall on another side of a unit's or a pool's edge than it does in its batch.
+    """
+    most = 1e-6 if total.dtype is torch.float64 else 1e-2
+    return float((ours - total).norm()) <= most * float(total.norm())
 
 
 def products(learner: Learner, new: Any, old: Any) -> Products:
