@@ -1,6 +1,6 @@
 """Omniglot on its first ten alphabets: GEM beside MER, and what the paper leaves open: docs/results/paper.md.
 
-python experiments/omniglot.py run      runs what is missing, into experiments/omniglot-ten
+python experiments/omniglot.py run [N]  runs what is missing, of the first N runs, into experiments/omniglot-ten
 python experiments/omniglot.py          prints the tables
 """
 
@@ -88,5 +88,6 @@ def table(experiments: Mapping[str, Experiment]) -> str:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["run"]:
         count = int(sys.argv[2]) if len(sys.argv) > 2 else None
-        launch(list(islice(wanted(), count)), RECORDS)
+        for folder, error in launch(list(islice(wanted(), count)), RECORDS).failures.items():
+            print(f"{folder.name}: {error}", file=sys.stderr)
     print(table(COMPARED), table(choices()), sep="\n\n")
