@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from everlearn.memory.folder import sync_names
 from everlearn.types import InputError
 
 FORMAT = "everlearn/2"
@@ -44,7 +45,7 @@ def save(state: Any, path: str | Path) -> None:
         with aside.open("rb+") as file:
             os.fsync(file.fileno())
         aside.replace(path)
-        _sync_name(path)
+        sync_names(path.parent)
     except SafetensorError as error:
         raise OSError(f"{path} could not be written: {error}") from error
     finally:
@@ -94,17 +95,6 @@ def _read(header: Mapping[str, str], tensor: Callable[[str], Tensor]) -> Any:
         return found
 
     return _put_back(json.loads(tree), checked)
-
-
-def _sync_name(path: Path) -> None:
-    """Return once a file's name would survive a crash."""
-    if os.name == "nt":
-        return
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _take_out(state: Any, tensors: dict[str, Tensor], place: str) -> Any:

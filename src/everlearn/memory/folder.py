@@ -103,13 +103,7 @@ class Folder:
     def sync_names(self) -> None:
         """Return once the files' names would survive a crash."""
         self._made = False
-        if os.name == "nt":
-            return
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_names(self.path)
 
     def map(self, name: str) -> Tensor:
         """(bytes,) a file's content, which shows what is written to it later; to be read only."""
@@ -141,6 +135,17 @@ class Folder:
             self._made |= not self.has(name)
             self._files[name] = os.open(self.path / name, self._flags, 0o666)
         return self._files[name]
+
+
+def sync_names(folder: Path) -> None:
+    """Return once the names in a folder would survive a crash."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 _sync = os.fdatasync if hasattr(os, "fdatasync") else os.fsync
