@@ -48,6 +48,7 @@ def choices() -> dict[str, Experiment]:
     return {
         "as chosen": own,
         "ink is 0 and paper 1": replace(own, stream=replace(own.stream, ink="black")),
+        "ink is 0 and paper 1, learning rate .01": replace(own, stream=replace(own.stream, ink="black"), lr=0.01),
         "alphabets in random order": replace(own, stream=replace(own.stream, shuffled=True)),
         "five drawings of a character for testing": replace(own, stream=replace(own.stream, held_out=5)),
         "no normalisation": replace(own, normalised=False),
