@@ -130,3 +130,38 @@ def test_opening_and_saving(fifo, tmp_path, claims):
     opened = perf_counter() - started
     again.close()
     claims("opening, against copying the rows", opened / whole_copy, at_most=5, details=f"{opened * 1e3:.0f} ms")
+
+
+def test_rows_of_unlike_lengths(tmp_path, claims):
+    """Texts of 100 tokens on average, the longest of 512: what is not kept of their padding, and what that costs."""
+    chance = torch.Generator().manual_seed(0)
+    lengths = (torch.randn(ROWS, generator=chance).mul(0.6).add(4.4).exp().long() + 1).clamp(max=512)
+    texts = torch.where(torch.arange(512) < lengths[:, None], 7, 0)
+    ram, disk = el.Fifo(ROWS, padding={"tokens": 0}), el.Fifo(ROWS, path=tmp_path / "texts", padding={"tokens": 0})
+    whole = el.Fifo(ROWS)
+    for start in range(0, ROWS, 1000):
+        for memory in (ram, disk, whole):
+            memory.add({"tokens": texts[start : start + 1000]})
+    disk.flush()
+
+    def sampled(memory):
+        return lambda: [memory.sample(BATCH) for _ in range(20)]
+
+    times = seconds(sampled(whole), sampled(ram), sampled(disk), rounds=15)
+    rates = [rate(time / 20) for time in times]
+    claims(
+        "sampling texts, against padded ones",
+        times[0] / times[1],
+        at_least=0.1,
+        details=f"{rates[1]} and {rates[0]} thousand rows/s",
+    )
+    claims(
+        "sampling texts from disk, against RAM",
+        times[1] / times[2],
+        at_least=0.15,
+        details=f"{rates[2]} and {rates[1]} thousand rows/s",
+    )
+    size = (tmp_path / "texts" / "rows").stat().st_size
+    details = f"{size / 2**20:.0f} and {ram.nbytes / 2**20:.0f} MiB; padded {whole.nbytes / 2**20:.0f}"
+    claims("bytes of texts on disk, against their numbers", size / ram.nbytes, at_most=1.5, details=details)
+    disk.close()

@@ -1,13 +1,13 @@
 """Batches: from what a user hands in, their rows, joining and moving them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from everlearn.types import Batch, InputError
+from everlearn.types import Batch, InputError, column
 
 
 def as_batch(given: Any) -> dict[str, Tensor]:
@@ -92,41 +92,85 @@ def take(batch: Batch, index: Tensor) -> Batch:
     return {name: values[index.to(values.device)] for name, values in batch.items()}
 
 
+class Padded(dict[str, Tensor]):
+    """A batch with columns whose rows differ in length: padded to the longest, and with what, by column."""
+
+    def __init__(self, columns: Batch, padding: Mapping[str, float]) -> None:
+        super().__init__(columns)
+        self.padding = padding
+
+
 def join(*batches: Batch) -> Batch:
     """All rows one after another, on the device of the first; batches without rows are skipped.
+
+    Where one is `Padded`, shorter rows are padded to the longest.
 
     Raises:
         InputError: a column is missing from one, or its shape or dtype differs.
 
     >>> join({}, {"x": torch.zeros(1)}, {"x": torch.ones(2)})["x"]
     tensor([0., 1., 1.])
+    >>> join({"x": torch.ones(1, 3)}, Padded({"x": torch.ones(1, 2)}, {"x": -1.0}))["x"]
+    tensor([[ 1.,  1.,  1.],
+            [ 1.,  1., -1.]])
     """
     parts = [batch for batch in batches if count(batch)]
     if not parts:
         return {}
+    padding = {name: value for part in parts if isinstance(part, Padded) for name, value in part.padding.items()}
     for part in parts[1:]:
-        check_alike(parts[0], part)
+        check_alike(kinds(parts[0], padding), kinds(part, padding))
+    return {name: _joined([part[name] for part in parts], padding.get(name)) for name in parts[0]}
+
+
+def _joined(parts: list[Tensor], padding: float | None) -> Tensor:
+    parts = [part.to(parts[0].device) for part in parts]
+    if padding is not None:
+        width = max(part.shape[1] for part in parts)
+        missing = [part.new_full((len(part), width - part.shape[1], *part.shape[2:]), padding) for part in parts]
+        parts = [torch.cat(both, 1) for both in zip(parts, missing, strict=True)]
+    return torch.cat(parts)
+
+
+Kind = tuple[torch.dtype, tuple[int | None, ...]]
+"""What a column's rows are: dtype and shape, None for a length that differs."""
+
+
+def kinds(batch: Batch, padding: Collection[str] = ()) -> dict[str, Kind]:
+    """The kind of each column, some of which are padded.
+
+    Raises:
+        InputError: a padded one is not there, or has one number a row.
+    """
+    for name in padding:
+        if column(batch, name, "padding=").ndim < 2:
+            raise InputError(f"column {name!r} can't be padded: it has one number a row")
     return {
-        name: torch.cat([values, *(part[name].to(values.device) for part in parts[1:])])
-        for name, values in parts[0].items()
+        name: (values.dtype, (None, *values.shape[2:]) if name in padding else tuple(values.shape[1:]))
+        for name, values in batch.items()
     }
 
 
-def check_alike(one: Batch, other: Batch) -> None:
-    """Refuse two batches whose rows are not alike.
+def check_alike(one: Mapping[str, Kind], other: Mapping[str, Kind]) -> None:
+    """Refuse columns that are not of the same kinds.
 
     Raises:
-        InputError: naming the column that only one of them has, or whose shape or dtype differs.
+        InputError: naming the column that only one has, or whose shape or dtype differs.
     """
     if one.keys() != other.keys():
         name = next(iter(one.keys() ^ other.keys()))
         raise InputError(f"column {name!r} is not in every batch: past and new ones must have the same columns")
-    for name, values in one.items():
-        if values.dtype is not other[name].dtype or values.shape[1:] != other[name].shape[1:]:
+    for name, (dtype, shape) in one.items():
+        if (dtype, shape) != other[name]:
             raise InputError(
-                f"column {name!r} changed: rows of shape {tuple(values.shape[1:])}, {values.dtype} "
-                f"can't be joined with rows of {tuple(other[name].shape[1:])}, {other[name].dtype}"
+                f"column {name!r} changed: rows of shape {told(shape)}, {dtype} "
+                f"can't be joined with rows of {told(other[name][1])}, {other[name][0]}"
             )
+
+
+def told(shape: tuple[int | None, ...]) -> str:
+    """A row's shape in words."""
+    return str(tuple(shape)).replace("None", "any")
 
 
 def move(batch: Batch, device: torch.device) -> Batch:

@@ -85,3 +85,23 @@ def test_check(path, capsys):
     assert "30 rows held, 1 damaged" in capsys.readouterr().out
     assert main(["memory", "check", str(path / "nothing")]) == 2
     assert "is not a folder" in capsys.readouterr().err
+
+
+def test_rows_of_unlike_lengths(tmp_path, capsys):
+    memory = el.Fifo(9, path=tmp_path / "memory", padding={"tokens": 0})
+    tokens = torch.zeros(3, 100, dtype=torch.int64)
+    for row, length in enumerate((2, 90, 10)):
+        tokens[row, :length] = row + 1
+    memory.add({"tokens": tokens, "y": torch.arange(3)})
+    memory.close()
+    assert main(["memory", "show", str(tmp_path / "memory")]) == 0
+    told = capsys.readouterr().out
+    assert "int64 (any,)" in told
+    assert "2 to 90 long, mean 34" in told
+    assert main(["memory", "show", str(tmp_path / "memory"), "--pictures", str(tmp_path / "sheet.png")]) == 2
+    assert "no column of this memory holds pictures: tokens, y" in capsys.readouterr().err
+    assert main(["memory", "export", str(tmp_path / "memory"), "--out", str(tmp_path / "rows.safetensors")]) == 0
+    found = load_file(tmp_path / "rows.safetensors")
+    assert found["tokens.lengths"].tolist() == [2, 90, 10]
+    assert found["tokens"].tolist() == [1] * 2 + [2] * 90 + [3] * 10
+    assert main(["memory", "check", str(tmp_path / "memory")]) == 0

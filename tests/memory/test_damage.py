@@ -18,14 +18,20 @@ ROUNDS = int(os.environ.get("EVERLEARN_SOAK", "1"))
 
 def rows(start, n):
     number = torch.arange(start, start + n)
-    return {"n": number, "x": (number[:, None] * torch.arange(1, 9)).float(), "task": number % 2}
+    text = torch.where(torch.arange(60) < (number * 7 % 60)[:, None], number[:, None], -1)
+    return {"n": number, "x": (number[:, None] * torch.arange(1, 9)).float(), "task": number % 2, "text": text}
+
+
+@pytest.fixture(scope="module", params=[{}, {"padding": {"text": -1}}], ids=["of one length", "of unlike lengths"])
+def more(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, more):
     """A memory's files: rows, a save, rows since, some of them not flushed."""
     path = tmp_path_factory.mktemp("whole")
-    memory = el.Balanced(6, by="task", path=path)
+    memory = el.Balanced(6, by="task", path=path, **more)
     memory.add(rows(0, 10))
     memory.state_dict()
     memory.add(rows(10, 5))
@@ -46,6 +52,7 @@ def check(path):
     for batch in found:
         if batch:
             assert torch.equal(batch["x"], (batch["n"][:, None] * torch.arange(1, 9)).float())
+            assert torch.equal((batch["text"] == batch["n"][:, None]).sum(1), batch["n"] * 7 % 60)
 
 
 def flipped(data, chance):
@@ -59,7 +66,7 @@ def flipped(data, chance):
 
 def test_flipped_bits_and_cut_files(whole, tmp_path):
     chance = random.Random(0)
-    for _ in range(1500 * ROUNDS):
+    for _ in range(1000 * ROUNDS):
         for name, data in whole.items():
             (tmp_path / name).write_bytes(data)
         name = chance.choice(list(whole))
@@ -88,7 +95,7 @@ def test_entries_that_say_something_else(whole, tmp_path):
     chance = random.Random(1)
     told = list(entries(whole["journal"]))
     (tmp_path / "rows").write_bytes(whole["rows"])
-    for _ in range(1500 * ROUNDS):
+    for _ in range(1000 * ROUNDS):
         place = chance.randrange(len(told))
         entry = changed(told[place], chance)
         if not isinstance(entry, dict):
@@ -155,13 +162,13 @@ def test_every_kind_is_known_by_its_folder(kind, tmp_path):
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), -5, 1e11, 1e30, 0.5, 2**63])
 @pytest.mark.parametrize("name", ["held 0", "of 1", "task x", "held x", "seen"])
-def test_counters_that_no_rule_leaves(name, value, whole, tmp_path):
+def test_counters_that_no_rule_leaves(name, value, whole, more, tmp_path):
     head, *_ = entries(whole["journal"])
     head["counters"] = head["counters"] | {name: value}
     (tmp_path / "journal").write_bytes(framed(head))
     (tmp_path / "rows").write_bytes(whole["rows"])
     with suppress(el.InputError):
-        memory = el.Balanced(6, by="task", path=tmp_path)
+        memory = el.Balanced(6, by="task", path=tmp_path, **more)
         assert len(memory.held().get("n", ())) == len(memory) <= 6
 
 

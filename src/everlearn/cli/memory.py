@@ -12,7 +12,8 @@ import tyro
 from safetensors.torch import save_file
 from torch import Tensor
 
-from everlearn.batches import count
+from everlearn.batches import Padded, told
+from everlearn.memory.padding import flat
 from everlearn.memory.reader import Reader
 from everlearn.memory.reopen import reopen
 from everlearn.memory.state import named
@@ -35,7 +36,7 @@ class Show:
 
     def __call__(self) -> int:
         reader = Reader(self.path)
-        held = reader.held()
+        held = reader.rows()
         if self.pictures is not None:
             _draw(reader.sample(PICTURES), self.pictures)
         print(f"{self.path}: {named(reader.rule)}")
@@ -45,8 +46,10 @@ class Show:
         if held:
             print(f"\n  {'column':<16} {'of a row':<22} values")
         for name, values in held.items():
-            kind = f"{values.dtype}".removeprefix("torch.") + (f" {tuple(values.shape[1:])}" if values.ndim > 1 else "")
-            print(f"  {name:<16} {kind:<22} {_spread(name, values)}")
+            kind, spread = (
+                _of_unlike_lengths(values) if isinstance(values, list) else (_kind(values), _spread(name, values))
+            )
+            print(f"  {name:<16} {kind:<22} {spread}")
         if self.pictures is not None:
             print(f"\npictures: {self.pictures.resolve()}")
         return 0
@@ -54,7 +57,10 @@ class Show:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a memory's rows into one file, as columns."""
+    """Write a memory's rows into one file, as columns.
+
+    Where rows differ in length, one comes after another, and a column NAME.lengths tells how long each is.
+    """
 
     path: tyro.conf.Positional[Path]
     """The memory's folder."""
@@ -62,9 +68,11 @@ class Export:
     """The safetensors file."""
 
     def __call__(self) -> int:
-        held = Reader(self.path).held()
-        save_file({name: values.contiguous() for name, values in held.items()}, self.out)
-        print(f"{count(held):,} rows: {self.out.resolve()}")
+        reader = Reader(self.path)
+        columns, lengths = flat(reader.rows())
+        columns |= {f"{name}.lengths": values for name, values in lengths.items()}
+        save_file({name: values.contiguous() for name, values in columns.items()}, self.out)
+        print(f"{len(reader):,} rows: {self.out.resolve()}")
         return 0
 
 
@@ -125,6 +133,17 @@ class Memory:
         return self.do()
 
 
+def _kind(values: Tensor) -> str:
+    shape = f" {told(tuple(values.shape[1:]))}" if values.ndim > 1 else ""
+    return f"{values.dtype}".removeprefix("torch.") + shape
+
+
+def _of_unlike_lengths(rows: list[Tensor]) -> tuple[str, str]:
+    lengths = [len(row) for row in rows]
+    kind = f"{rows[0].dtype} {told((None, *rows[0].shape[1:]))}".removeprefix("torch.")
+    return kind, f"{min(lengths):,} to {max(lengths):,} long, mean {sum(lengths) / len(lengths):.6g}"
+
+
 def _spread(name: str, values: Tensor) -> str:
     """How a column's values are spread: each one's share where they are few, or from where to where."""
     if values.is_complex() or not values.numel():
@@ -163,7 +182,9 @@ def _draw(rows: Batch, path: Path) -> None:
 
 def _pictures(rows: Mapping[str, Tensor]) -> Tensor | None:
     """(n, height, width, 1 or 3) of the first column that can be pictures, squares row by row among them."""
-    for values in rows.values():
+    for name, values in rows.items():
+        if isinstance(rows, Padded) and name in rows.padding:
+            continue
         match tuple(values.shape[1:]):
             case (pixels,) if pixels >= 64 and isqrt(pixels) ** 2 == pixels:
                 return values.reshape(-1, isqrt(pixels), isqrt(pixels), 1).float()

@@ -14,6 +14,7 @@ from everlearn.memory.choice import Choice, having, older
 from everlearn.memory.columns import Columns
 from everlearn.memory.disk import OnDisk
 from everlearn.memory.folder import Folder
+from everlearn.memory.padding import Padding, flat, split
 from everlearn.memory.state import Counters, at_least_one, named
 from everlearn.types import Batch, InputError
 
@@ -80,18 +81,27 @@ class BoundedMemory:
         replace: draw with replacement; False draws distinct rows.
         path: a folder to keep the rows in, which goes on with what is there; by default they are in RAM.
         saves: how many of its saved states a memory on disk can go back to.
+        padding: the columns whose rows differ in length, and what they are padded with.
     """
 
     def __init__(
-        self, rule: Rule, *, seed: int, replace: bool = True, path: str | Path | None = None, saves: int = 2
+        self,
+        rule: Rule,
+        *,
+        seed: int,
+        replace: bool = True,
+        path: str | Path | None = None,
+        saves: int = 2,
+        padding: Padding | None = None,
     ) -> None:
         self._rule = rule
+        self._padding = dict(padding or {})
         self._replace = replace
         self._generator = generator(seed, rule.name)
         if path is None:
-            self._rows: Columns | OnDisk = Columns(rule.slots)
+            self._rows: Columns | OnDisk = Columns(rule.slots, self._padding)
         else:
-            self._rows = OnDisk(Folder(path), self._settings, rule.slots, at_least_one(saves))
+            self._rows = OnDisk(Folder(path), self._settings, rule.slots, at_least_one(saves), self._padding)
         self._counters: Counters = dict(self._rows.counters)
         if isinstance(self._rows, OnDisk):
             self._check_counters(self._rows)
@@ -207,8 +217,7 @@ class BoundedMemory:
 
     def _forget(self, gone: Choice) -> int:
         held = self._slots()
-        rows = self._rows.show(held)
-        marks = gone(rows) if rows else torch.zeros(len(held), dtype=torch.bool)
+        marks = self._rows.chosen(held, gone)
         kept = held[~marks]
         slots, counters = kept, self._counters
         if len(held):
@@ -242,9 +251,11 @@ class BoundedMemory:
         state = {"rule": self._settings}
         if isinstance(self._rows, OnDisk):
             return state | {"save": self._rows.save(self._counters, self._generator.get_state().numpy().tobytes())}
+        columns, lengths = flat(self._rows.rows(self._slots()))
         return state | {
             "counters": dict(self._counters),
-            "columns": self._rows.read(self._slots()),
+            "columns": columns,
+            "lengths": lengths,
             "marks": self._rows.marks[self._slots()],
             "generator": self._generator.get_state(),
         }
@@ -267,11 +278,11 @@ class BoundedMemory:
             return
         if "save" in state:
             raise InputError("the saved memory is on disk: make this one with the same path")
-        if not state.keys() >= {"counters", "columns", "marks", "generator"}:
+        if not state.keys() >= {"counters", "columns", "lengths", "marks", "generator"}:
             raise InputError("this is not the state of a memory")
         self._generator.set_state(state["generator"])
         self._counters = dict(state["counters"])
-        self._rows.load(self._slots(), state["columns"], state["marks"])
+        self._rows.load(self._slots(), split(state["columns"], state["lengths"]), state["marks"])
 
     def _go_back(self, rows: OnDisk, state: dict[str, Any]) -> None:
         if "save" not in state:
@@ -300,7 +311,7 @@ class BoundedMemory:
         if len(kept) < len(held):
             slots, counters = self._rule.settle(self._counters, rows.marks, kept)
             with rows.critical():
-                rows.settle(kept, slots, counters, lambda batch: torch.zeros(count(batch), dtype=torch.bool))
+                rows.settle(kept, slots, counters, None)
             self._counters = counters
 
     def _slots(self) -> Tensor:
@@ -309,7 +320,8 @@ class BoundedMemory:
 
     @property
     def _settings(self) -> dict[str, Any]:
-        return {"name": self._rule.name, **asdict(self._rule)}
+        padding = {"padding": self._padding} if self._padding else {}
+        return {"name": self._rule.name, **asdict(self._rule), **padding}
 
 
 def _below(bounds: Tensor, chance: torch.Generator) -> Tensor:

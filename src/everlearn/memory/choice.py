@@ -1,16 +1,46 @@
 """Which rows are meant, by their columns."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from everlearn.batches import count
-from everlearn.types import Batch, InputError, column
+from everlearn.batches import Kind, kinds, told
+from everlearn.types import Batch, InputError
 
-Choice = Callable[[Batch], Tensor]
-"""Which rows of a batch: (rows,) booleans."""
+
+@dataclass(frozen=True)
+class Choice:
+    """Rows chosen by numbers that they have."""
+
+    columns: tuple[str, ...]
+    """Those that are looked at."""
+    test: Callable[[Batch], Tensor]
+    """Which rows of a batch of them: (rows,) booleans."""
+
+    def check(self, known: Mapping[str, Kind]) -> None:
+        """Refuse rows that have no such numbers.
+
+        Raises:
+            InputError: there is no such column, or it has more than one number a row.
+        """
+        for name in self.columns:
+            if name not in known:
+                raise InputError(f"choosing rows by it needs the column {name!r}; this batch has: {', '.join(known)}")
+            dtype, shape = known[name]
+            if shape or dtype.is_complex:
+                raise InputError(f"column {name!r} is {dtype} {told(shape)} a row: rows are chosen by one real number")
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Which rows of a batch: (rows,) booleans.
+
+        Raises:
+            InputError: they have no such numbers.
+        """
+        self.check(kinds(batch))
+        return self.test({name: _number(batch[name]) for name in self.columns})
 
 
 def having(where: Mapping[str, Any]) -> Choice:
@@ -22,19 +52,15 @@ def having(where: Mapping[str, Any]) -> Choice:
     if not where:
         raise InputError("which rows? Such as delete(key=17)")
     wanted = {name: _values(name, values) for name, values in where.items()}
-
-    def chosen(batch: Batch) -> Tensor:
-        marks = torch.ones(count(batch), dtype=torch.bool)
-        for name, values in wanted.items():
-            marks &= torch.isin(_number(batch, name), values)
-        return marks
-
-    return chosen
+    return Choice(
+        tuple(wanted),
+        lambda batch: torch.stack([torch.isin(batch[name], values) for name, values in wanted.items()]).all(0),
+    )
 
 
 def older(than: float, name: str) -> Choice:
     """Rows whose time, in the column of that name, is earlier."""
-    return lambda batch: _number(batch, name) < than
+    return Choice((name,), lambda batch: batch[name] < than)
 
 
 def _values(name: str, values: Any) -> Tensor:
@@ -45,10 +71,5 @@ def _values(name: str, values: Any) -> Tensor:
     return wanted.long() if wanted.dtype is torch.bool else wanted
 
 
-def _number(batch: Batch, name: str) -> Tensor:
-    values = column(batch, name, "choosing rows by it")
-    if values.ndim != 1 or values.is_complex():
-        raise InputError(
-            f"column {name!r} is {values.dtype} {tuple(values.shape[1:])} a row: rows are chosen by one real number"
-        )
+def _number(values: Tensor) -> Tensor:
     return values.long() if values.dtype is torch.bool else values

@@ -1,13 +1,15 @@
-"""Columns of fixed length in RAM, with rows read and written by slot number."""
+"""Columns in RAM, with rows read and written by slot number."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from everlearn.batches import check_alike
+from everlearn.batches import check_alike, kinds
+from everlearn.memory.choice import Choice
 from everlearn.memory.layout import Layout
+from everlearn.memory.padding import Padding, Rows, lengths, padded
 from everlearn.memory.state import Counters
 from everlearn.types import Batch, InputError
 
@@ -15,8 +17,11 @@ from everlearn.types import Batch, InputError
 class Columns:
     """Room for so many rows, allocated when the first batch shows what a row is.
 
+    Where a column's rows differ in length, each has a tensor of its own.
+
     Args:
         slots: how many rows there is room for.
+        padding: the columns whose rows differ in length.
     """
 
     counters: ClassVar[Counters] = {}
@@ -26,16 +31,19 @@ class Columns:
     at_once: int | None = None
     """Any number of rows may be written at once."""
 
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
+    def __init__(self, slots: int, padding: Padding) -> None:
+        self.slots, self.padding = slots, padding
         self.marks = torch.zeros(slots, dtype=torch.float64)
         """What the rule has noted of each row; to be read only."""
+        self._layout: Layout | None = None
         self._columns: dict[str, Tensor] = {}
+        self._ragged: dict[str, list[Tensor]] = {}
 
     @property
     def nbytes(self) -> int:
         """Bytes of all columns."""
-        return sum(values.nbytes for values in self._columns.values())
+        rows = (row for values in self._ragged.values() for row in values)
+        return sum(values.nbytes for values in (*self._columns.values(), *rows))
 
     def expect(self, batch: Batch) -> None:
         """Check that rows are like those written before.
@@ -43,41 +51,90 @@ class Columns:
         Raises:
             InputError: a column's name, shape or dtype is not as in the first batch.
         """
-        if self._columns:
-            check_alike(self._columns, batch)
+        if self._layout is None:
+            Layout.of(batch, self.padding)
         else:
-            Layout.of(batch)
+            check_alike(self._layout.kinds, kinds(batch, self.padding))
 
     def write(self, slots: Tensor, batch: Batch, counters: Counters, marks: Sequence[float] | None = None) -> None:
         """Put the rows of `batch`, which `expect` has seen, into `slots` (each slot at most once)."""
-        if not self._columns:
-            self._columns = {
-                name: torch.zeros((self.slots, *values.shape[1:]), dtype=values.dtype) for name, values in batch.items()
-            }
-        for name, values in batch.items():
-            self._columns[name].index_copy_(0, slots, values.detach().cpu())
+        self._write(slots, self._trimmed(batch), marks)
+
+    def _trimmed(self, batch: Batch) -> Rows:
+        if not self.padding:
+            return batch
+        found = {name: own.tolist() for name, own in lengths(batch, self.padding).items()}
+        return {
+            name: [row[:n].detach().cpu().clone() for row, n in zip(values, found[name], strict=True)]
+            if name in found
+            else values
+            for name, values in batch.items()
+        }
+
+    def _write(self, slots: Tensor, rows: Rows, marks: Sequence[float] | None) -> None:
+        if self._layout is None:
+            self._allocate(rows)
+        for name, values in rows.items():
+            if isinstance(values, list):
+                for slot, row in zip(slots.tolist(), values, strict=True):
+                    self._ragged[name][slot] = row
+            else:
+                self._columns[name].index_copy_(0, slots, values.detach().cpu())
         if marks is not None:
             self.marks[slots] = torch.tensor(marks, dtype=torch.float64)
 
+    def _allocate(self, rows: Rows) -> None:
+        first = {name: values[0][None] if isinstance(values, list) else values for name, values in rows.items()}
+        self._layout = Layout.of(first, self.padding)
+        for name, values in first.items():
+            if name in self.padding:
+                self._ragged[name] = [values.new_empty((0, *values.shape[2:]))] * self.slots
+            else:
+                self._columns[name] = torch.zeros((self.slots, *values.shape[1:]), dtype=values.dtype)
+
+    def rows(self, slots: Tensor) -> Rows:
+        """A copy of the rows in `slots`, in that order; of those that differ in length, what must not be changed."""
+        if self._layout is None or (self._ragged and not len(slots)):
+            return {}
+        return {
+            name: [self._ragged[name][slot] for slot in slots.tolist()]
+            if name in self._ragged
+            else self._columns[name].index_select(0, slots)
+            for name in self._layout.kinds
+        }
+
     def read(self, slots: Tensor) -> Batch:
-        """A copy of the rows in `slots`, in that order."""
-        return {name: values.index_select(0, slots) for name, values in self._columns.items()}
+        """The same as a batch."""
+        return padded(self.rows(slots), self.padding)
 
     def show(self, slots: Tensor) -> Batch:
         """The rows in `slots`, to be read only: views, where those are the first ones in order."""
         n = len(slots)
-        if torch.equal(slots, torch.arange(n)):
-            return {name: values[:n] for name, values in self._columns.items()}
-        return self.read(slots)
+        if self._ragged or not torch.equal(slots, torch.arange(n)):
+            return self.read(slots)
+        return {name: values[:n] for name, values in self._columns.items()}
 
-    def settle(self, kept: Tensor, slots: Tensor, counters: Counters, gone: Callable[[Batch], Tensor]) -> None:
+    def chosen(self, slots: Tensor, choice: Choice) -> Tensor:
+        """Which of the rows in `slots` are meant: (slots,) booleans."""
+        if self._layout is None:
+            return torch.zeros(len(slots), dtype=torch.bool)
+        choice.check(self._layout.kinds)
+        return choice({name: self._columns[name][slots] for name in choice.columns})
+
+    def settle(self, kept: Tensor, slots: Tensor, counters: Counters, gone: Choice | None) -> None:
         """Move the rows in `kept` to `slots`, and wipe all others."""
-        if not self._columns:
+        if self._layout is None:
             return
-        rows, marks = self.read(kept), self.marks[kept].tolist()
+        rows, marks, stay = self.rows(kept), self.marks[kept].tolist(), set(kept.tolist())
         for values in self._columns.values():
             values.zero_()
-        self.write(slots, rows, counters, marks)
+        for name, values in self._ragged.items():
+            for slot, row in enumerate(values):
+                if slot not in stay:
+                    row.zero_()
+            self._ragged[name] = [values[0][:0]] * self.slots
+        if rows:
+            self._write(slots, rows, marks)
 
     def flush(self, counters: Counters) -> None:
         """Nothing survives a crash."""
@@ -85,11 +142,11 @@ class Columns:
     def close(self) -> None:
         """Nothing is open."""
 
-    def load(self, slots: Tensor, rows: Batch, marks: Tensor) -> None:
+    def load(self, slots: Tensor, rows: Rows, marks: Tensor) -> None:
         """Hold these rows and no others."""
-        self._columns = {}
+        self._layout, self._columns, self._ragged = None, {}, {}
         if rows:
-            self.write(slots, rows, {}, marks.tolist())
+            self._write(slots, rows, marks.tolist())
 
 
 def check_capacity(capacity: int) -> None:

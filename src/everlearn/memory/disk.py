@@ -1,14 +1,14 @@
-"""Columns of fixed length in a folder: rows in blocks of one file, and in a journal what the blocks are.
+"""Columns in a folder: rows in blocks of one file, and in a journal what the blocks are.
 
-A row is written into a block that nothing refers to, and only then into the journal; the block of the
-row that it replaces is used again once the journal is synced. So whatever a crash cuts short, each
-slot has a whole row: its new one, or the one before. What is saved refers to blocks as well, which
-stay until it is let go: neither saving nor going back copies rows.
+A row is written into a block that nothing refers to (or several, where columns differ in length), and
+only then into the journal; the block of the row that it replaces is used again once the journal is
+synced. So whatever a crash cuts short, each slot has a whole row: its new one, or the one before. What
+is saved refers to blocks as well, which stay until it is let go: neither saving nor going back copies rows.
 """
 
 import os
 from base64 import b64encode
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -21,11 +21,14 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from everlearn.batches import check_alike
+from everlearn.batches import check_alike, kinds
+from everlearn.memory.chains import END, chained
+from everlearn.memory.choice import Choice
 from everlearn.memory.fitting import spare
 from everlearn.memory.folder import Folder
 from everlearn.memory.journal import framed
 from everlearn.memory.layout import Layout
+from everlearn.memory.padding import Padding
 from everlearn.memory.state import JOURNAL, PLACE, ROWS, Counters, Saved, State, blocks_of, named, recall
 from everlearn.types import Batch, InputError
 
@@ -41,13 +44,14 @@ class OnDisk:
         rule: the admission rule's name and settings; the folder must be of the same.
         slots: how many rows there is room for.
         keep: how many saves can be gone back to.
+        padding: the columns whose rows differ in length.
 
     Raises:
         InputError: another process writes there, or it holds another memory, or none that can be read.
     """
 
-    def __init__(self, folder: Folder, rule: dict[str, Any], slots: int, keep: int) -> None:
-        self.slots = slots
+    def __init__(self, folder: Folder, rule: dict[str, Any], slots: int, keep: int, padding: Padding) -> None:
+        self.slots, self.padding = slots, padding
         self._folder = folder
         self._lock = _locked(folder)
         self._process = os.getpid()
@@ -58,7 +62,7 @@ class OnDisk:
             state = recall(folder) if folder.has(JOURNAL) else State(rule)
             _check_fits(state, rule, slots, folder.path)
             self._places = torch.full((slots, len(PLACE) - 1), -1, dtype=torch.int64)
-            self._rows = torch.empty((0, 0), dtype=torch.uint8)
+            self._file = torch.empty((0, 0), dtype=torch.uint8)
             self._columns: Batch = {}
             self._state = replace(state, keep=keep)
             self._map()
@@ -88,10 +92,10 @@ class OnDisk:
         Raises:
             InputError: a column's name, shape or dtype is not as in the first batch.
         """
-        if self._columns:
-            check_alike(self._columns, batch)
+        if self._state.layout is None:
+            Layout.of(batch, self.padding)
         else:
-            Layout.of(batch)
+            check_alike(self._state.layout.kinds, kinds(batch, self.padding))
 
     @property
     def marks(self) -> Tensor:
@@ -105,34 +109,54 @@ class OnDisk:
             OSError: the disk is full, say; all is as it was.
         """
         if self._state.layout is None:
-            self._become(replace(self._state, layout=Layout.of(batch)))
+            self._become(replace(self._state, layout=Layout.of(batch, self.padding)))
         assert self._state.layout is not None
-        packed = self._state.layout.pack(batch)
+        packed, taken = self._state.layout.pack(batch)
         blocks = self._allocate(len(packed))
-        checksums = [crc32(row) for row in packed.numpy()]
-        noted = torch.tensor(marks or [0.0] * len(blocks), dtype=torch.float64).view(torch.int64)
-        places = torch.stack([torch.tensor(blocks), torch.tensor(checksums), noted], 1)
-        added = torch.cat([slots[:, None], places], 1).tolist()
+        borders, content = list(pairwise([0, *taken.cumsum(0).tolist()])), packed.numpy()
+        rows = [blocks[start:end] for start, end in borders]
+        checksums = [crc32(content[start:end]) for start, end in borders]
+        noted = torch.tensor(marks or [0.0] * len(rows), dtype=torch.float64).view(torch.int64)
+        places = torch.stack([torch.tensor([row[0] for row in rows]), torch.tensor(checksums), noted], 1)
+        table = torch.cat([slots[:, None], places], 1).tolist()
+        added = [[*place, *row[1:]] for place, row in zip(table, rows, strict=True)]
         try:
             with self.critical(OSError):
                 self._write_blocks(blocks, packed)
                 self._append({"add": added, "counters": counters})
                 replaced = self._places[slots, 0]
+                freed = self._blocks(replaced[replaced >= 0])
                 self._places[slots] = places
+                if self._is_ragged:
+                    self._state.after[blocks] = torch.tensor([one for row in rows for one in (*row[1:], END)])
                 self._state.counters = dict(counters)
-                self._waiting += replaced[(replaced >= 0) & ~self._pinned[replaced]].tolist()
+                self._waiting += freed[~self._pinned[freed]].tolist()
         except OSError:
             self._free += blocks
             raise
 
     def read(self, slots: Tensor) -> Batch:
         """A copy of the rows in `slots`, in that order."""
-        blocks = self._places[slots, 0]
-        return {name: values.index_select(0, blocks) for name, values in self._columns.items()}
+        first = self._places[slots, 0]
+        if not self._is_ragged:
+            return {name: values.index_select(0, first) for name, values in self._columns.items()}
+        assert self._state.layout is not None
+        blocks, taken = chained(first, self._state.after)
+        return self._state.layout.batch(self._file.index_select(0, blocks), taken) if len(slots) else {}
 
     def show(self, slots: Tensor) -> Batch:
         """The same."""
         return self.read(slots)
+
+    def chosen(self, slots: Tensor, choice: Choice) -> Tensor:
+        """Which of the rows in `slots` are meant: (slots,) booleans."""
+        return self._chosen(self._places[slots, 0], choice)
+
+    def _chosen(self, first: Tensor, choice: Choice) -> Tensor:
+        if self._state.layout is None or not len(first):
+            return torch.zeros(len(first), dtype=torch.bool)
+        choice.check(self._state.layout.kinds)
+        return choice({name: self._columns[name][first] for name in choice.columns})
 
     def in_use(self) -> Tensor:
         """The slots that have rows, in order."""
@@ -192,20 +216,20 @@ class OnDisk:
         self._become(state)
         return saved.generator
 
-    def settle(self, kept: Tensor, slots: Tensor, counters: Counters, gone: Callable[[Batch], Tensor]) -> None:
+    def settle(self, kept: Tensor, slots: Tensor, counters: Counters, gone: Choice | None) -> None:
         """Move rows to other slots, and wipe all others from the disk, and from what was saved.
 
         Args:
             kept: the slots of rows that stay.
             slots: where to, in that order.
             counters: the rule's, after that.
-            gone: which rows of a batch must not stay, (rows,) booleans.
+            gone: which rows of what was saved must not stay either.
         """
-        saves = {}
-        for name, saved in self._state.saves.items():
-            blocks = blocks_of(saved.places)
-            rows = {column: values[blocks] for column, values in self._columns.items()} if len(blocks) else {}
-            saves[name] = replace(saved, places=saved.places[~gone(rows)]) if rows else saved
+        saves = dict(self._state.saves)
+        if gone is not None:
+            for name, saved in saves.items():
+                goes = self._chosen(blocks_of(saved.places), gone)
+                saves[name] = replace(saved, places=saved.places[~goes])
         places = torch.cat([slots[:, None], self._places[kept]], 1)
         self._become(replace(self._state, places=places, counters=dict(counters), saves=saves, unclean=True))
 
@@ -255,11 +279,11 @@ class OnDisk:
 
     def _refer(self) -> None:
         """Note what is referred to; what is no more waits until the journal is synced."""
-        self._pinned = torch.zeros(len(self._rows), dtype=torch.bool)
+        self._pinned = torch.zeros(len(self._file), dtype=torch.bool)
         for saved in self._state.saves.values():
-            self._pinned[blocks_of(saved.places)] = True
+            self._pinned[self._blocks(blocks_of(saved.places))] = True
         taken = self._pinned.clone()
-        taken[blocks_of(self._table())] = True
+        taken[self._blocks(blocks_of(self._table()))] = True
         taken[self._free] = True
         self._waiting = (~taken).nonzero()[:, 0].tolist()
 
@@ -277,18 +301,33 @@ class OnDisk:
         return taken
 
     def _grow(self, need: int) -> None:
-        """Twice as many blocks, up to what is needed while nothing is saved; beyond that as few as can be."""
-        have = len(self._rows)
-        blocks = max(have + need, min(max(2 * have, 64), self.slots + self.at_once))
+        """Twice as many blocks, up to what is needed while nothing is saved; beyond that as few as can be.
+
+        Where rows differ in length, that is not known: then by a sixteenth.
+        """
+        have = len(self._file)
+        more = spare(have) if self._is_ragged else min(max(2 * have, 64), self.slots + self.at_once) - have
+        blocks = have + max(need, more)
         self._folder.resize(ROWS, blocks * self._size)
         self._map()
         self._pinned = torch.cat([self._pinned, torch.zeros(blocks - have, dtype=torch.bool)])
+        if self._is_ragged:
+            self._state.after = torch.cat([self._state.after, torch.full((blocks - have,), END)])
         self._free += range(have, blocks)
 
     def _map(self) -> None:
         if self._state.layout is not None and self._folder.has(ROWS):
-            self._rows = self._state.layout.rows(self._folder.map(ROWS))
-            self._columns = self._state.layout.columns(self._rows)
+            self._file = self._state.layout.rows(self._folder.map(ROWS))
+            fields = self._state.layout.fields
+            self._columns = {name: self._state.layout.column(name, self._file) for name in fields}
+
+    def _blocks(self, first: Tensor) -> Tensor:
+        """All blocks of rows."""
+        return chained(first, self._state.after)[0]
+
+    @property
+    def _is_ragged(self) -> bool:
+        return self._state.layout is not None and bool(self._state.layout.ragged)
 
     @property
     def _size(self) -> int:

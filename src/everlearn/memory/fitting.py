@@ -1,6 +1,7 @@
 """How large a memory may be, in bytes."""
 
 from everlearn.memory.layout import Layout
+from everlearn.memory.padding import Padding
 from everlearn.types import Batch, InputError
 
 SPARE = 16
@@ -16,14 +17,15 @@ def spare(capacity: int) -> int:
     return max(SPARE, capacity // SPARE)
 
 
-def fitting(nbytes: int, batch: Batch) -> int:
+def fitting(nbytes: int, batch: Batch, padding: Padding | None = None) -> int:
     """How many rows like those of a batch fit into so many bytes, in RAM or in the rows' file on disk.
 
     On disk, saves need more: each of the last ones at most as much again, for the rows that have been replaced since.
 
     Args:
         nbytes: the budget.
-        batch: one row or more, with all columns.
+        batch: one row or more, with all columns; where rows differ in length, as long as the longest here.
+        padding: as the memory has it.
 
     Raises:
         InputError: not one row fits.
@@ -32,10 +34,10 @@ def fitting(nbytes: int, batch: Batch) -> int:
     >>> fitting(100_000_000, {"x": torch.zeros(1, 28, 28, dtype=torch.uint8), "y": torch.tensor([0])})
     117647
     """
-    blocks = nbytes // Layout.of(batch).size
-    capacity = min(blocks - SPARE, blocks * SPARE // (SPARE + 1))
+    layout = Layout.of(batch, padding)
+    longest = int(layout.pack(batch)[1].max()) * layout.size
+    rows = nbytes // longest
+    capacity = min(rows - SPARE, rows * SPARE // (SPARE + 1))
     if capacity < 1:
-        raise InputError(
-            f"{nbytes:,} bytes are too few for one row and {SPARE} spare ones of {Layout.of(batch).size:,}"
-        )
+        raise InputError(f"{nbytes:,} bytes are too few for one row and {SPARE} spare ones of {longest:,}")
     return capacity

@@ -1,18 +1,23 @@
-"""How a row lies in bytes: its columns one after another, at a fixed place each."""
+"""How a row lies in bytes: its columns of fixed length at a place each, then those whose rows differ in length."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import prod
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import isfinite, prod
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from everlearn.batches import count
+from everlearn.batches import Kind, Padded, count, kinds
+from everlearn.memory.padding import Padding, Rows, lengths
 from everlearn.types import Batch, InputError
 
 ALIGNMENT = 16
 """Bytes: no number of any dtype lies across a border of so many."""
+
+SHARE = 256
+"""Bytes of a block for what differs in length: on average half a block of each row is left empty."""
 
 MOST = 2**40
 """Bytes of a row: no one has longer ones, and their number is still a number everywhere."""
@@ -43,69 +48,186 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Ragged:
+    """A column whose rows differ in length."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    """Of one element of a row: () for one number."""
+    padding: float
+    length: Field
+    """Where a row tells its length."""
+
+    @property
+    def width(self) -> int:
+        """Bytes of an element."""
+        return prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
 class Layout:
     """The columns of a row, and their places in its bytes.
+
+    A row takes one block of bytes; where columns differ in length, as many as it needs.
 
     >>> layout = Layout.of({"x": torch.zeros(1, 784, dtype=torch.uint8), "y": torch.zeros(1).long()})
     >>> layout.size, layout.fields["y"].place
     (800, 784)
     """
 
+    kinds: Mapping[str, Kind]
+    """Of all columns, in their order."""
     fields: Mapping[str, Field]
+    ragged: Mapping[str, Ragged] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, batch: Batch) -> "Layout":
-        """That of a batch's rows.
+    def of(cls, batch: Batch, padding: Padding | None = None) -> "Layout":
+        """That of a batch's rows, some of whose columns differ in length.
 
         Raises:
-            InputError: a column has a dtype that is not kept.
+            InputError: a column has a dtype that is not kept, or can't be padded so.
         """
-        return cls._made({name: (values.dtype, tuple(values.shape[1:])) for name, values in batch.items()})
+        return cls._made(kinds(batch, padding or {}), padding or {})
 
     @classmethod
-    def _made(cls, columns: Mapping[str, tuple[torch.dtype, tuple[int, ...]]]) -> "Layout":
-        fields, place = {}, 0
+    def _made(cls, columns: Mapping[str, Kind], padding: Padding) -> "Layout":
+        fields, ragged, place = {}, {}, 0
         for name, (dtype, shape) in columns.items():
             if dtype not in DTYPES.values():
                 raise InputError(f"column {name!r} is of {dtype}, which a memory does not keep")
-            fields[name] = Field(dtype, shape, place)
-            place += -(-fields[name].width // ALIGNMENT) * ALIGNMENT
-        return cls(fields)
+            if name in padding:
+                part = Field(torch.int64, (), place)
+                ragged[name] = Ragged(dtype, _fixed(shape[1:]), _checked(name, dtype, padding[name]), part)
+            else:
+                part = fields[name] = Field(dtype, _fixed(shape), place)
+            place += _aligned(part.width)
+            if name in padding and not ragged[name].width:
+                raise InputError(f"column {name!r} has elements without a number")
+        return cls(columns, fields, ragged)
 
     @property
-    def size(self) -> int:
-        """Bytes of a row, a multiple of `ALIGNMENT`."""
-        ends = (field.place + field.width for field in self.fields.values())
-        return max(ALIGNMENT, -(-max(ends, default=0) // ALIGNMENT) * ALIGNMENT)
+    def padding(self) -> dict[str, float]:
+        """What the columns are padded with whose rows differ in length."""
+        return {name: one.padding for name, one in self.ragged.items()}
 
-    def pack(self, batch: Batch) -> Tensor:
-        """(rows, size) the bytes of a batch's rows, uint8."""
-        packed = torch.zeros((count(batch), self.size), dtype=torch.uint8)
-        for name, field in self.fields.items():
-            values = batch[name].detach().cpu().reshape(len(packed), -1).contiguous()
-            packed[:, field.place : field.place + field.width] = values.view(torch.uint8)
-        return packed
+    @cached_property
+    def head(self) -> int:
+        """Bytes of a row that are there whatever its length, a multiple of `ALIGNMENT`."""
+        parts = (*self.fields.values(), *(one.length for one in self.ragged.values()))
+        return max(ALIGNMENT, _aligned(max((part.place + part.width for part in parts), default=0)))
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of a block, a multiple of `ALIGNMENT`."""
+        return self.head + SHARE if self.ragged else self.head
+
+    def pack(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The bytes of a batch's rows.
+
+        Returns:
+            (blocks, size) uint8, row after row; and (rows,) how many blocks each takes.
+        """
+        found = lengths(batch, self.padding)
+        starts, taken = self._spans(found, count(batch))
+        content = torch.zeros((int(taken.sum()), self.size), dtype=torch.uint8)
+        heads = content if not self.ragged else torch.zeros((count(batch), self.size), dtype=torch.uint8)
+        for name, part in self.fields.items():
+            self._fill(heads, part, batch[name])
+        for name, one in self.ragged.items():
+            self._fill(heads, one.length, found[name])
+        if self.ragged:
+            content[_firsts(taken)] = heads
+            for name in self.ragged:
+                for start, length, values in zip(starts[name].tolist(), found[name].tolist(), batch[name], strict=True):
+                    own = values[:length].detach().cpu().reshape(-1).contiguous().view(torch.uint8)
+                    content.view(-1)[start : start + len(own)] = own
+        return content, taken
+
+    @staticmethod
+    def _fill(heads: Tensor, part: Field, values: Tensor) -> None:
+        flat = values.detach().cpu().reshape(len(heads), -1).contiguous()
+        heads[:, part.place : part.place + part.width] = flat.view(torch.uint8)
+
+    def unpack(self, content: Tensor, taken: Tensor) -> Rows:
+        """What `pack` packed: views of it.
+
+        Raises:
+            InputError: it packed something else.
+        """
+        heads, found, starts = self._found(content, taken)
+        columns: dict[str, Tensor | list[Tensor]] = {name: self.column(name, heads) for name in self.fields}
+        for name, one in self.ragged.items():
+            flat, sizes = content.reshape(-1), (found[name] * one.width).tolist()
+            columns[name] = [
+                flat[start : start + size].view(one.dtype).reshape(-1, *one.shape)
+                for start, size in zip(starts[name].tolist(), sizes, strict=True)
+            ]
+        return {name: columns[name] for name in self.kinds}
+
+    def batch(self, content: Tensor, taken: Tensor) -> Batch:
+        """The same padded to the longest, all rows at once.
+
+        Raises:
+            InputError: it packed something else.
+        """
+        heads, found, starts = self._found(content, taken)
+        columns = {name: self.column(name, heads) for name in self.fields}
+        for name, one in self.ragged.items():
+            each, longest = prod(one.shape), max(1, int(found[name].max()))
+            number = torch.arange(longest * each)
+            is_own = number < found[name][:, None] * each
+            places = torch.where(is_own, starts[name][:, None] // one.dtype.itemsize + number, 0)
+            values = content.reshape(-1).view(one.dtype)[places].masked_fill_(~is_own, one.padding)
+            columns[name] = values.reshape(len(heads), longest, *one.shape)
+        return Padded({name: columns[name] for name in self.kinds}, self.padding)
+
+    def _found(self, content: Tensor, taken: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """Rows' first blocks; how long each is, of each column that differs in length; and at which byte it begins."""
+        heads = content[_firsts(taken)] if self.ragged else content
+        found = {name: self._values(one.length, heads) for name, one in self.ragged.items()}
+        has = all(
+            ((found[name] >= 0) & (found[name] <= taken * self.size // one.width)).all()
+            for name, one in self.ragged.items()
+        )
+        starts, needed = self._spans(found, len(heads)) if has else ({}, taken[:0])
+        if not torch.equal(needed, taken):
+            raise InputError("a row tells a length that it has not")
+        return heads, found, starts
+
+    def _spans(self, found: Mapping[str, Tensor], rows: int) -> tuple[dict[str, Tensor], Tensor]:
+        """Of rows whose columns are so long: at which byte of all each begins, and how many blocks the rows take."""
+        places, place = {}, torch.full((rows,), self.head)
+        for name, one in self.ragged.items():
+            places[name] = place
+            place = place + _aligned(found[name] * one.width)
+        taken = -(-place // self.size)
+        begin = _firsts(taken) * self.size
+        return {name: begin + place for name, place in places.items()}, taken
 
     def rows(self, content: Tensor) -> Tensor:
-        """(rows, size) the bytes of a file, one row after another; what is left at its end is none."""
+        """(blocks, size) the bytes of a file, one block after another; what is left at its end is none."""
         return content[: len(content) // self.size * self.size].reshape(-1, self.size)
 
-    def columns(self, rows: Tensor) -> Batch:
-        """(n, size) bytes as columns: views, whose rows do not lie side by side."""
-        return {name: self.column(name, rows) for name in self.fields}
+    def column(self, name: str, heads: Tensor) -> Tensor:
+        """A column of fixed length from (n, …) bytes of rows' first blocks: a view."""
+        return self._values(self.fields[name], heads)
 
-    def column(self, name: str, rows: Tensor) -> Tensor:
-        """One of them."""
-        field = self.fields[name]
-        if field.width == 0:
-            return torch.empty((len(rows), *field.shape), dtype=field.dtype)
-        values = rows[:, field.place : field.place + field.width].view(field.dtype)
-        return values.unflatten(1, field.shape) if field.shape else values[:, 0]
+    @staticmethod
+    def _values(part: Field, heads: Tensor) -> Tensor:
+        if part.width == 0:
+            return torch.empty((len(heads), *part.shape), dtype=part.dtype)
+        values = heads[:, part.place : part.place + part.width].view(part.dtype)
+        return values.unflatten(1, part.shape) if part.shape else values[:, 0]
 
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
         return {
-            name: [str(field.dtype).removeprefix("torch."), list(field.shape)] for name, field in self.fields.items()
+            name: [
+                str(dtype).removeprefix("torch."),
+                list(shape),
+                *([self.padding[name]] if name in self.ragged else []),
+            ]
+            for name, (dtype, shape) in self.kinds.items()
         }
 
     @classmethod
@@ -115,13 +237,42 @@ class Layout:
         Raises:
             InputError: it is none.
         """
+        wrong = InputError(f"these are no columns: {given!r:.200}")
         try:
-            columns = {str(name): (DTYPES[dtype], tuple(map(int, shape))) for name, (dtype, shape) in given.items()}
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"these are no columns: {given!r:.200}") from error
-        if any(not 0 <= length <= MOST for _, shape in columns.values() for length in shape):
-            raise InputError(f"these are no columns: {given!r:.200}")
-        made = cls._made(columns)
-        if made.size > MOST:
-            raise InputError(f"these are no columns: {given!r:.200}")
+            columns, padding = {}, {}
+            for name, (dtype, shape, *more) in given.items():
+                padding |= {str(name): value for value in more}
+                known = tuple(int(length) for length in (shape[1:] if more else shape))
+                if any(not 0 <= length <= MOST for length in known):
+                    raise wrong
+                columns[str(name)] = (DTYPES[dtype], (None, *known) if more else known)
+            made = cls._made(columns, padding)
+        except (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+            raise wrong from error
+        if made.size > MOST or any(one.width > MOST for one in made.ragged.values()):
+            raise wrong
         return made
+
+
+def _aligned(size: Any) -> Any:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _firsts(taken: Tensor) -> Tensor:
+    """The number of each row's first block, of rows that take so many."""
+    return taken.cumsum(0) - taken
+
+
+def _fixed(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    return tuple(length for length in shape if length is not None)
+
+
+def _checked(name: str, dtype: torch.dtype, value: Any) -> float:
+    """A padding that is one of the column's numbers."""
+    try:
+        fits = isfinite(value) and torch.tensor(value, dtype=dtype).item() == value
+    except (OverflowError, RuntimeError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise InputError(f"column {name!r} can't be padded with {value!r}, which {dtype} has not")
+    return value

@@ -1,6 +1,7 @@
 """Reading a memory on disk, while another process may be filling it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -9,8 +10,10 @@ import torch
 from torch import Tensor
 
 from everlearn.chance import generator
+from everlearn.memory.chains import chained
 from everlearn.memory.folder import Folder
 from everlearn.memory.layout import Layout
+from everlearn.memory.padding import Rows
 from everlearn.memory.state import JOURNAL, ROWS, State, blocks_of, recall
 from everlearn.types import Batch, InputError
 
@@ -82,7 +85,8 @@ class Reader:
         def drawn(places: Tensor) -> Tensor:
             return places[torch.randint(len(places), (min(n, len(places)),), generator=self._generator)]
 
-        return self._read(drawn) if n and len(self) else {}
+        found = self._read(drawn) if n else None
+        return {} if found is None else found[0].batch(*found[1:])
 
     def held(self) -> Batch:
         """All rows, in the order of their slots; without columns while the memory is empty.
@@ -90,7 +94,17 @@ class Reader:
         Raises:
             InputError: a row is damaged.
         """
-        return self._read(lambda places: places[places[:, 0].argsort()]) if len(self) else {}
+        found = self._read(_in_order)
+        return {} if found is None else found[0].batch(*found[1:])
+
+    def rows(self) -> Rows:
+        """The same, but of columns whose rows differ in length each row by itself.
+
+        Raises:
+            InputError: a row is damaged.
+        """
+        found = self._read(_in_order)
+        return {} if found is None else found[0].unpack(*found[1:])
 
     def damaged(self) -> int:
         """How many rows, those of what was saved counted too, are not as they were written.
@@ -98,12 +112,11 @@ class Reader:
         While a writer is at work, rows that it has replaced count as well.
         """
         state = self._look()
-        places = torch.cat([state.places, *(saved.places for saved in state.saves.values())])
-        layout = state.layout
-        if layout is None:
+        if state.layout is None or not self._folder.has(ROWS):
             return 0
-        rows = layout.rows(self._folder.map(ROWS)) if self._folder.has(ROWS) else torch.empty(0)
-        return sum(crc32(rows[block].numpy()) != checksum for block, checksum in places[:, 1:3].unique(dim=0).tolist())
+        places = torch.cat([state.places, *(saved.places for saved in state.saves.values())])[:, 1:3].unique(dim=0)
+        blocks, taken = chained(places[:, 0], state.after)
+        return sum(not whole for whole in _whole(self._file(state.layout)[blocks], taken, places[:, 1]))
 
     def _look(self) -> State:
         stamp = self._folder.stamp(JOURNAL) if self._folder.has(JOURNAL) else None
@@ -112,23 +125,33 @@ class Reader:
             self._stamp = stamp
         return self._state
 
-    def _read(self, choose: Callable[[Tensor], Tensor]) -> Batch:
+    def _read(self, choose: Callable[[Tensor], Tensor]) -> tuple[Layout, Tensor, Tensor] | None:
+        """The layout of rows, their blocks, and how many each takes; None where there are no rows."""
         before = None
         # A block is used for another row only once the journal says so: damage is what it does not explain.
         while before != self._stamp:
             state, before = self._look(), self._stamp
             if state.layout is None or not len(state.places):
-                return {}
+                return None
             places = choose(state.places)
-            rows = self._rows(state.layout)[blocks_of(places)]
-            if all(map(_is_whole, rows.numpy(), places[:, 2].tolist())):
-                return {name: values.clone() for name, values in state.layout.columns(rows).items()}
+            blocks, taken = chained(blocks_of(places), state.after)
+            content = self._file(state.layout)[blocks]
+            if all(_whole(content, taken, places[:, 2])):
+                return state.layout, content, taken
             self._look()
         raise InputError(f"rows at {self._folder.path} are damaged: everlearn memory check tells how many")
 
-    def _rows(self, layout: Layout) -> Tensor:
+    def _file(self, layout: Layout) -> Tensor:
         return layout.rows(self._folder.map(ROWS))
 
 
-def _is_whole(row: Any, checksum: int) -> bool:
-    return crc32(row) == checksum
+def _in_order(places: Tensor) -> Tensor:
+    return places[places[:, 0].argsort()]
+
+
+def _whole(content: Tensor, taken: Tensor, checksums: Tensor) -> Iterator[bool]:
+    """Of each row whether its blocks are as they were written."""
+    data, borders = content.numpy(), pairwise([0, *taken.cumsum(0).tolist()])
+    return (
+        crc32(data[start:end]) == checksum for (start, end), checksum in zip(borders, checksums.tolist(), strict=True)
+    )

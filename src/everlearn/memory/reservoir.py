@@ -9,6 +9,7 @@ from torch import Tensor
 from everlearn.batches import count
 from everlearn.memory.bounded import PASSED, Admission, BoundedMemory
 from everlearn.memory.columns import check_capacity
+from everlearn.memory.padding import Padding
 from everlearn.memory.state import Counters
 from everlearn.types import Batch
 
@@ -34,6 +35,9 @@ class Reservoir(BoundedMemory):
         seed: of the admissions and the draws.
         path: a folder for the rows, which is gone on with; by default they are in RAM.
         saves: how many saved states one on disk can go back to.
+        padding: the columns whose rows differ in length, and what they are padded with, as in
+            ``padding={"tokens": 0}``: what follows a row's last other element is not kept,
+            and rows are read padded to the longest of those drawn.
 
     Raises:
         InputError: the capacity is below 1; a batch's columns differ from the first one's; the folder holds
@@ -46,10 +50,17 @@ class Reservoir(BoundedMemory):
     """
 
     def __init__(
-        self, capacity: int, *, replace: bool = True, seed: int = 0, path: str | Path | None = None, saves: int = 2
+        self,
+        capacity: int,
+        *,
+        replace: bool = True,
+        seed: int = 0,
+        path: str | Path | None = None,
+        saves: int = 2,
+        padding: Padding | None = None,
     ) -> None:
         check_capacity(capacity)
-        super().__init__(AlgorithmR(capacity), seed=seed, replace=replace, path=path, saves=saves)
+        super().__init__(AlgorithmR(capacity), seed=seed, replace=replace, path=path, saves=saves, padding=padding)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from everlearn.memory.bounded import Admission, BoundedMemory
+from everlearn.memory.padding import Padding
 from everlearn.memory.state import Counters
 from everlearn.types import Batch, InputError, task_column
 
@@ -26,6 +27,9 @@ class Ring(BoundedMemory):
         seed: of the draws, which are uniform and with replacement.
         path: a folder for the rows, which is gone on with; by default they are in RAM.
         saves: how many saved states one on disk can go back to.
+        padding: the columns whose rows differ in length, and what they are padded with, as in
+            ``padding={"tokens": 0}``: what follows a row's last other element is not kept,
+            and rows are read padded to the longest of those drawn.
 
     Raises:
         InputError: there are more tasks than slots, or a task more than were said to come; a batch's
@@ -38,12 +42,19 @@ class Ring(BoundedMemory):
     """
 
     def __init__(
-        self, capacity: int, tasks: int, *, seed: int = 0, path: str | Path | None = None, saves: int = 2
+        self,
+        capacity: int,
+        tasks: int,
+        *,
+        seed: int = 0,
+        path: str | Path | None = None,
+        saves: int = 2,
+        padding: Padding | None = None,
     ) -> None:
         if tasks < 1 or capacity < tasks:
             raise InputError(f"a ring needs at least one slot for each task: {capacity} slots, {tasks} tasks")
         self._last = LastRowsOfTasks(capacity, tasks)
-        super().__init__(self._last, seed=seed, path=path, saves=saves)
+        super().__init__(self._last, seed=seed, path=path, saves=saves, padding=padding)
 
     def tasks(self) -> list[int]:
         """The tasks of which there are rows, in the order in which they first came."""

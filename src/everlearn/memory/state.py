@@ -11,6 +11,7 @@ from zlib import crc32
 import torch
 from torch import Tensor
 
+from everlearn.memory.chains import END, check_chains
 from everlearn.memory.folder import Folder
 from everlearn.memory.journal import entries
 from everlearn.memory.layout import Layout
@@ -29,6 +30,10 @@ PLACE = ("slot", "block", "checksum", "mark")
 
 def _no_places() -> Tensor:
     return torch.empty((0, len(PLACE)), dtype=torch.int64)
+
+
+def _no_blocks() -> Tensor:
+    return torch.empty(0, dtype=torch.int64)
 
 
 @dataclass
@@ -50,7 +55,9 @@ class State:
     """None until there is a row."""
     counters: Counters = field(default_factory=dict)
     places: Tensor = field(default_factory=_no_places)
-    """(rows, 4) as `PLACE` has it."""
+    """(rows, 4) as `PLACE` has it, of each row's first block."""
+    after: Tensor = field(default_factory=_no_blocks)
+    """(blocks,) the next of each, where rows differ in length; the same for what was saved."""
     saves: dict[str, Saved] = field(default_factory=dict)
     """By name, the least recently saved or gone back to first."""
     keep: int = 2
@@ -74,6 +81,7 @@ class State:
             "columns": None if self.layout is None else self.layout.as_json(),
             "counters": self.counters,
             "places": _text(self.places.numpy().tobytes()),
+            "after": _text(self.after.numpy().tobytes()),
             "saves": [
                 [name, saved.counters, _text(saved.generator), _text(saved.places.numpy().tobytes())]
                 for name, saved in self.saves.items()
@@ -92,6 +100,7 @@ class State:
             layout=None if head["columns"] is None else Layout.from_json(head["columns"]),
             counters=_counters(head["counters"]),
             places=_places(head["places"]),
+            after=_numbers(head["after"]),
             saves={
                 str(name): Saved(_counters(counters), b64decode(generator), _places(places))
                 for name, counters, generator, places in head["saves"]
@@ -110,6 +119,7 @@ def recall(folder: Folder) -> State:
     try:
         told = list(entries(folder.read(JOURNAL)))
         state = State.of(told[0])
+        state.after = _for_all(folder, state)
         _check(folder, state)
         _replay(folder, state, told)
         _check(folder, state)
@@ -130,7 +140,10 @@ def _replay(folder: Folder, state: State, told: list[dict[str, Any]]) -> None:
 
     for entry in whole:
         state.counters = _counters(entry["counters"])
-        places.update({place[0]: place for place in entry["add"]})
+        for slot, block, checksum, mark, *more in entry["add"]:
+            places[slot] = [slot, block, checksum, mark]
+            if len(state.after):
+                state.after[[block, *more]] = torch.tensor([*more, END])
         state.unclean &= "clean" not in entry
         if entry.get("save") in wanted:
             saved = Saved(dict(state.counters), b64decode(entry["generator"]), table())
@@ -154,18 +167,32 @@ def _are_whole(folder: Folder, layout: Layout | None, added: list[list[int]]) ->
         return True
     rows = None if layout is None or not folder.has(ROWS) else layout.rows(folder.map(ROWS))
     return rows is not None and all(
-        0 <= block < len(rows) and crc32(rows[block].numpy()) == checksum for _, block, checksum, _ in added
+        min(blocks) >= 0 and max(blocks) < len(rows) and crc32(rows[blocks].numpy()) == checksum
+        for _, first, checksum, _, *more in added
+        for blocks in [[first, *more]]
     )
+
+
+def _for_all(folder: Folder, state: State) -> Tensor:
+    """What comes after each block of the file, where rows differ in length."""
+    if state.layout is None or not state.layout.ragged or not folder.has(ROWS):
+        return _no_blocks()
+    after = torch.full((folder.size(ROWS) // state.layout.size,), END)
+    after[: len(state.after)] = state.after
+    return after
 
 
 def _check(folder: Folder, state: State) -> None:
     """Refuse places that the file has no room for."""
     room = 0 if state.layout is None or not folder.has(ROWS) else folder.size(ROWS) // state.layout.size
     for places in (state.places, *(saved.places for saved in state.saves.values())):
+        if len(state.after) and not (state.after.min() >= END and state.after.max() < room):
+            raise InputError("it tells of blocks that the file has not")
         if len(places) and not (places[:, :2].min() >= 0 and places[:, 1].max() < room):
             raise InputError(f"it tells of rows for which the file {ROWS!r} has no room")
         if any(len(places[:, one].unique()) < len(places) for one in (0, 1)):
             raise InputError("it tells of two rows in one place")
+        check_chains(blocks_of(places), state.after)
 
 
 def named(rule: Mapping[str, Any]) -> str:
@@ -189,7 +216,7 @@ def at_least_one(saves: int) -> int:
 
 
 def blocks_of(places: Tensor) -> Tensor:
-    """The blocks of (rows, 4) places."""
+    """The first blocks of (rows, 4) places."""
     return places[:, 1]
 
 
@@ -204,5 +231,9 @@ def _text(data: bytes) -> str:
 
 
 def _places(given: Any) -> Tensor:
+    return _numbers(given).reshape(-1, len(PLACE))
+
+
+def _numbers(given: Any) -> Tensor:
     data = bytearray(b64decode(given, validate=True))
-    return torch.frombuffer(data, dtype=torch.int64).reshape(-1, len(PLACE)).clone() if data else _no_places()
+    return torch.frombuffer(data, dtype=torch.int64).clone() if data else _no_blocks()
