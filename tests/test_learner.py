@@ -113,6 +113,8 @@ def test_the_optimizer_must_hold_the_model(make_learner):
     other = el.mlp([3, 4])
     with pytest.raises(el.InputError, match=r"make it from model.parameters\(\)"):
         make_learner(el.Online(), optimizer=torch.optim.SGD(other.parameters(), 0.1))
+    with pytest.raises(el.InputError, match=r"such as torch.optim.SGD\(.*, not a type"):
+        make_learner(el.Online(), optimizer=torch.optim.SGD)
 
 
 def test_a_torch_loss_module_must_keep_rows_apart(make_learner, toy):

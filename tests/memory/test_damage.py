@@ -180,3 +180,12 @@ def test_shapes_that_no_row_has(shape, whole, tmp_path):
     (tmp_path / "rows").write_bytes(whole["rows"])
     with pytest.raises(el.InputError, match="its journal is damaged: these are no columns"):
         el.Balanced(6, by="task", path=tmp_path)
+
+
+def test_a_capacity_that_a_stranger_made_up(tmp_path):
+    el.Fifo(6, path=tmp_path).close()
+    head, *_ = entries((tmp_path / "journal").read_bytes())
+    head["rule"] = head["rule"] | {"capacity": 10**15}
+    (tmp_path / "journal").write_bytes(framed(head))
+    with pytest.raises(el.InputError, match="room for 1,000,000,000,000,000 rows: make it by its class"):
+        reopen(tmp_path)

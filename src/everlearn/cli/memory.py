@@ -49,7 +49,7 @@ class Show:
             kind, spread = (
                 _of_unlike_lengths(values) if isinstance(values, list) else (_kind(values), _spread(name, values))
             )
-            print(f"  {name:<16} {kind:<22} {spread}")
+            print(f"  {_printable(name):<16} {kind:<22} {spread}")
         if self.pictures is not None:
             print(f"\npictures: {self.pictures.resolve()}")
         return 0
@@ -131,6 +131,11 @@ class Memory:
 
     def __call__(self) -> int:
         return self.do()
+
+
+def _printable(name: str) -> str:
+    """A name that a stranger may have given, without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _kind(values: Tensor) -> str:

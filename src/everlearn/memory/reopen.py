@@ -15,6 +15,9 @@ from everlearn.types import InputError
 KINDS = {"balanced": Balanced, "fifo": Fifo, "reservoir": Reservoir, "ring": Ring, "weighted": Weighted}
 """By their rule's name."""
 
+MOST = 2**27
+"""Rows for which a stranger's word is taken: their table takes 3 GiB."""
+
 
 def reopen(path: str | Path, *, seed: int = 0) -> BoundedMemory:
     """The memory that is kept in a folder, to go on with.
@@ -34,6 +37,10 @@ def reopen(path: str | Path, *, seed: int = 0) -> BoundedMemory:
     """
     rule = dict(recall(Folder(path, only_read=True)).rule)
     try:
+        if rule["capacity"] > MOST:
+            raise InputError(
+                f"the memory at {path} is to have room for {rule['capacity']:,} rows: make it by its class"
+            )
         kind = KINDS[rule.pop("name")]
         return kind(**rule, seed=seed, path=path)
     except (KeyError, TypeError) as error:
