@@ -89,7 +89,8 @@ def rows(batch: Batch) -> Iterator[Batch]:
 
 def take(batch: Batch, index: Tensor) -> Batch:
     """The rows at `index` (a 1-D tensor of row numbers), in that order."""
-    return {name: values[index.to(values.device)] for name, values in batch.items()}
+    columns = {name: values[index.to(values.device)] for name, values in batch.items()}
+    return Padded(columns, batch.padding) if isinstance(batch, Padded) else columns
 
 
 class Padded(dict[str, Tensor]):

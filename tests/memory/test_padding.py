@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import everlearn as el
+from everlearn.alignment import Meter
 from everlearn.memory.fitting import fitting
 from everlearn.memory.reader import Reader
 from everlearn.memory.reopen import reopen
@@ -254,3 +255,13 @@ def test_a_budget_of_bytes_for_the_longest_row(tmp_path):
     for _ in range(capacity):
         memory.add(batch)
     assert 0.8 * 1_000_000 < (tmp_path / "rows").stat().st_size <= 1_000_000
+
+
+def test_gradients_of_new_and_old_sequences():
+    """As the alignment meter takes them: rows of the memory beside a batch of another length."""
+    learns = learner(el.ER(3))
+    meter = Meter(learns, every=1, padding={"x": 0.0})
+    for start in range(20):
+        meter.learn(sequences(start))
+    assert len(meter.readings) == 2 * 2 * 19
+    assert all(torch.tensor(reading.dot).isfinite().all() for reading in meter.readings)

@@ -14,6 +14,7 @@ from everlearn.batches import as_batch, check_finite, count, join, take
 from everlearn.chance import generator
 from everlearn.learner import Learner
 from everlearn.memory import Reservoir
+from everlearn.memory.padding import Padding
 from everlearn.ranges import at_least
 from everlearn.types import Batch, WholeMemory
 
@@ -48,6 +49,7 @@ class Meter:
         drawn: old rows drawn for each.
         kept: rows of the sample of all that came.
         seed: of the sample and the draws.
+        padding: the columns whose rows differ in length, as the learner's memory has it.
 
     Raises:
         InputError: one of the numbers is below 1.
@@ -62,7 +64,16 @@ class Meter:
     1.0
     """
 
-    def __init__(self, learner: Learner, *, every: int = 10, drawn: int = 5, kept: int = 1000, seed: int = 0) -> None:
+    def __init__(
+        self,
+        learner: Learner,
+        *,
+        every: int = 10,
+        drawn: int = 5,
+        kept: int = 1000,
+        seed: int = 0,
+        padding: Padding | None = None,
+    ) -> None:
         at_least(1, every=every, drawn=drawn, kept=kept)
         self.learner = learner
         self.every = every
@@ -71,7 +82,8 @@ class Meter:
         self.seconds = 0.0
         self._seen = self._batches = 0
         self._generator = generator(seed, "meter")
-        self._history = Reservoir(kept, seed=int(torch.randint(2**31, (), generator=self._generator)))
+        own = int(torch.randint(2**31, (), generator=self._generator))
+        self._history = Reservoir(kept, seed=own, padding=padding)
 
     def learn(self, batch: Any) -> Tensor:
         """As the learner's `learn`, measured before and after where it is time."""
