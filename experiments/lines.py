@@ -4,13 +4,16 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 
+from everlearn.experiment import Experiment
 from everlearn.launch import cores
+from everlearn.run import Evaluation, Tested, run
 
 
 @dataclass(frozen=True)
@@ -25,21 +28,28 @@ class Lines:
         return [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
 
     def run_missing(
-        self, run: Callable[..., dict[str, Any]], wanted: Iterable[tuple], workers: int | None = None
+        self, perform: Callable[..., dict[str, Any]], wanted: Iterable[tuple], workers: int | None = None
     ) -> None:
-        """Call `run(*settings)` for all that have no line yet, as many at once as there are cores.
+        """Call `perform(*settings)` for all that have no line yet, as many at once as there are cores.
 
         Args:
-            run: of a module's own; what it returns is the line, beside the settings.
+            perform: of a module's own; what it returns is the line, beside the settings.
             wanted: the settings of each run.
             workers: processes at once.
         """
         done = {tuple(line[name] for name in self.settings) for line in self.recorded()}
         missing = [one for one in wanted if one not in done]
         with ProcessPoolExecutor(workers or cores(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            running = {pool.submit(run, *one): one for one in missing}
+            running = {pool.submit(perform, *one): one for one in missing}
             for i, future in enumerate(as_completed(running), 1):
                 line = dict(zip(self.settings, running[future], strict=True)) | future.result()
                 with self.path.open("a") as file:
                     file.write(json.dumps(line) + "\n")
                 print(f"{i}/{len(missing)} runs", end="\r", file=sys.stderr, flush=True)
+
+
+def retained(experiment: Experiment) -> float:
+    """The retained accuracy of a run, in percent; the stream is drawn by the experiment's seed."""
+    tasks = replace(experiment.stream, seed=experiment.seed)
+    tested = [event for event in run(experiment.learner(), tasks, Evaluation()) if isinstance(event, Tested)]
+    return 100 * fmean(tested[-1].accuracy)
