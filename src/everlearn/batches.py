@@ -176,4 +176,5 @@ def told(shape: tuple[int | None, ...]) -> str:
 
 def move(batch: Batch, device: torch.device) -> Batch:
     """The same batch on `device`."""
-    return {name: values.to(device) for name, values in batch.items()}
+    columns = {name: values.to(device) for name, values in batch.items()}
+    return Padded(columns, batch.padding) if isinstance(batch, Padded) else columns

@@ -1,5 +1,6 @@
 """Columns whose rows differ in length: only what a row has is kept, and what is read is a batch again."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +9,9 @@ from torch import nn
 
 import everlearn as el
 from everlearn.alignment import Meter
+from everlearn.cli import main
 from everlearn.memory.fitting import fitting
+from everlearn.memory.journal import entries, framed
 from everlearn.memory.reader import Reader
 from everlearn.memory.reopen import reopen
 
@@ -70,8 +73,11 @@ def test_columns_of_one_length_stay_of_one_length():
 
 def test_rows_that_are_all_padding_are_one_element_of_it(tmp_path):
     for memory in both(tmp_path, padding={"tokens": 0}):
-        memory.add({"tokens": torch.zeros(2, 7, dtype=torch.int32), "n": torch.arange(2)})
         memory.add({"tokens": torch.zeros(1, 0, dtype=torch.int32), "n": torch.arange(1)})
+        assert memory.sample(1)["tokens"].shape == (1, 0)
+        memory.add({"tokens": torch.zeros(2, 7, dtype=torch.int32), "n": torch.arange(2)})
+        memory.delete(n=0)
+        memory.add({"tokens": torch.zeros(2, 7, dtype=torch.int32), "n": torch.arange(2)})
         assert torch.equal(memory.sample(5)["tokens"], torch.zeros(3, 1, dtype=torch.int32))
 
 
@@ -224,17 +230,87 @@ def test_methods_learn_from_sequences(method):
     [
         ({"z": 0}, {"x": torch.ones(2, 3)}, "padding= needs the column 'z'; this batch has: x"),
         ({"x": 0}, {"x": torch.ones(2)}, "column 'x' can't be padded: it has one number a row"),
-        ({"x": -1}, {"x": torch.ones(2, 3, dtype=torch.uint8)}, "column 'x' can't be padded with -1"),
-        ({"x": float("nan")}, {"x": torch.ones(2, 3)}, "column 'x' can't be padded with nan"),
-        ({"x": "0"}, {"x": torch.ones(2, 3)}, "column 'x' can't be padded with '0'"),
+        (
+            {"x": -1},
+            {"x": torch.ones(2, 3, dtype=torch.uint8)},
+            "column 'x' can't be padded with -1, which torch.uint8",
+        ),
         ({"x": 0}, {"x": torch.ones(2, 3, 0)}, "column 'x' has elements without a number"),
     ],
 )
-def test_what_can_not_be_padded(padding, batch, message, tmp_path):
+def test_columns_that_can_not_be_padded(padding, batch, message, tmp_path):
     for memory in both(tmp_path, padding=padding):
         with pytest.raises(el.InputError, match=message):
             memory.add(batch)
         assert len(memory) == 0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "0", None, [0], 2**63 - 1, 10**400, 0j, torch.zeros(2)])
+def test_numbers_that_nothing_is_padded_with(value):
+    with pytest.raises(el.InputError, match="column 'x' can't be padded with .*: give one number"):
+        el.Fifo(3, padding={"x": value})
+
+
+@pytest.mark.parametrize("padding", [0, "x", ["x"]])
+def test_what_is_no_padding(padding):
+    with pytest.raises(el.InputError, match="padding= names columns and their padding, such as"):
+        el.Fifo(3, padding=padding)
+
+
+@pytest.mark.parametrize("value", [np.int64(7), np.float32(7), torch.tensor(7), 7.0])
+def test_any_number_will_do(value, tmp_path):
+    for memory in both(tmp_path, padding={"x": value}):
+        memory.add({"x": torch.tensor([[1, 2, 7, 7]])})
+        assert memory.held()["x"].tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.bfloat16, torch.float16, torch.complex64, torch.int8])
+def test_other_dtypes(dtype, tmp_path):
+    x = torch.tensor([[[1, 0], [1, 1], [0, 0]], [[0, 0], [0, 0], [0, 0]]]).to(dtype)
+    for memory in both(tmp_path, padding={"x": 0}):
+        memory.add({"x": x.conj() if dtype.is_complex else x.transpose(0, 1).contiguous().transpose(0, 1)})
+        assert torch.equal(memory.held()["x"], x[:, :2])
+
+
+def test_rows_that_come_in_inference_mode(tmp_path):
+    """Where a server learns from what it has just predicted."""
+    for memory in both(tmp_path, padding={"x": 0}):
+        memory.add({"x": torch.ones(1, 3), "key": torch.tensor([7])})
+        with torch.inference_mode():
+            memory.add({"x": torch.ones(1, 300) * 2, "key": torch.tensor([8])})
+        memory.add({"x": torch.ones(1, 5) * 3, "key": torch.tensor([9])})
+        assert memory.delete(key=8) == 1
+        assert memory.held()["key"].tolist() == [7, 9]
+
+
+def test_one_that_was_emptied_knows_its_columns_when_it_is_loaded(tmp_path):
+    one, other = el.Fifo(4, padding={"x": 0}), el.Fifo(4, padding={"x": 0})
+    one.add({"x": torch.ones(2, 3), "key": torch.zeros(2)})
+    one.delete(key=0)
+    other.load_state_dict(one.state_dict())
+    with pytest.raises(el.InputError, match="column 'x' changed"):
+        other.add({"x": torch.ones(2, 3).double(), "key": torch.zeros(2)})
+
+
+def test_long_rows_take_few_blocks(tmp_path):
+    """A quarter of the first rows' length each, so that what a row costs does not grow with it."""
+    memory = el.Fifo(5, path=tmp_path, padding={"x": 0})
+    memory.add({"x": torch.ones(2, 100_000)})
+    memory.add({"x": torch.ones(1, 150_000)})
+    assert len(memory._rows._state.after) < 64
+    assert (memory.held()["x"] != 0).sum(1).tolist() == [100_000, 100_000, 150_000]
+
+
+@pytest.mark.parametrize(("capacity", "padding"), [(1530, {"x": 0}), (2030, None)])
+def test_seldom_a_flush_for_want_of_a_block(capacity, padding, tmp_path, monkeypatch):
+    memory = el.Fifo(capacity, path=tmp_path, padding=padding)
+    for _ in range(250):
+        memory.add({"x": torch.ones(10, 5)})
+    flush, flushes = memory._rows.flush, []
+    monkeypatch.setattr(memory._rows, "flush", lambda counters: flushes.append(flush(counters)))
+    for _ in range(200):
+        memory.add({"x": torch.ones(10, 5)})
+    assert len(flushes) <= 40
 
 
 def test_rows_of_another_kind_are_refused(tmp_path):
@@ -248,20 +324,61 @@ def test_rows_of_another_kind_are_refused(tmp_path):
             memory.delete(y=3)
 
 
-def test_a_budget_of_bytes_for_the_longest_row(tmp_path):
-    batch = {"tokens": torch.ones(2, 500, dtype=torch.long)}
-    capacity = fitting(1_000_000, batch, {"tokens": 0})
+@pytest.mark.parametrize("at_once", [1, 7, 16, 200])
+def test_a_budget_of_bytes_for_the_longest_row(at_once, tmp_path):
+    batch = {"tokens": torch.ones(at_once, 500, dtype=torch.long)}
+    capacity = fitting(3_000_000, batch, {"tokens": 0})
     memory = el.Fifo(capacity, path=tmp_path, padding={"tokens": 0})
-    for _ in range(capacity):
+    for _ in range(3 * capacity // at_once):
         memory.add(batch)
-    assert 0.8 * 1_000_000 < (tmp_path / "rows").stat().st_size <= 1_000_000
+    assert 0.7 * 3_000_000 < (tmp_path / "rows").stat().st_size <= 3_000_000
 
 
-def test_gradients_of_new_and_old_sequences():
-    """As the alignment meter takes them: rows of the memory beside a batch of another length."""
+def test_one_method_that_needs_one_width_says_so_before_it_learns():
+    learns, wider = learner(el.EWC()), sequences(1)
+    wider["x"] = nn.functional.pad(wider["x"], (0, 5))
+    learns.learn(sequences(1) | {"task": torch.zeros(2).long()})
+    before = learns.model.weight.clone()
+    with pytest.raises(el.InputError, match="column 'x' changed"):
+        learns.learn(wider | {"task": torch.zeros(2).long()})
+    assert torch.equal(learns.model.weight, before)
+
+
+def test_a_meter_refuses_before_the_learner_learns():
     learns = learner(el.ER(3))
-    meter = Meter(learns, every=1, padding={"x": 0.0})
-    for start in range(20):
-        meter.learn(sequences(start))
-    assert len(meter.readings) == 2 * 2 * 19
-    assert all(torch.tensor(reading.dot).isfinite().all() for reading in meter.readings)
+    meter, wider = Meter(learns, every=1), sequences(1)
+    wider["x"] = nn.functional.pad(wider["x"], (0, 5))
+    meter.learn(sequences(1))
+    before = learns.model.weight.clone()
+    with pytest.raises(el.InputError, match="column 'x' changed"):
+        meter.learn(wider)
+    assert torch.equal(learns.model.weight, before)
+
+
+def test_elements_that_a_stranger_made_up_take_no_space(tmp_path):
+    """Rows of no length, of elements of a terabyte."""
+    memory = el.Fifo(5, path=tmp_path, padding={"x": 0})
+    memory.add({"x": torch.zeros(2, 0, 3, dtype=torch.uint8)})
+    memory.close()
+    head, *rest = entries((tmp_path / "journal").read_bytes())
+    head["columns"] = {"x": ["uint8", [None, 2**38], 0]}
+    (tmp_path / "journal").write_bytes(b"".join(map(framed, [head, *rest])))
+    assert Reader(tmp_path).held()["x"].numel() == 0
+
+
+@pytest.mark.parametrize("padding", ["ab", {"x": "q"}, {"x": [1]}, {"x": -1}, {}])
+def test_paddings_that_a_stranger_made_up(padding, tmp_path):
+    el.Fifo(5, path=tmp_path, padding={"x": 0}).add({"x": torch.ones(2, 3)})
+    head, *rest = entries((tmp_path / "journal").read_bytes())
+    head["rule"]["padding"] = padding
+    (tmp_path / "journal").write_bytes(b"".join(map(framed, [head, *rest])))
+    with pytest.raises(el.InputError):
+        reopen(tmp_path)
+
+
+def test_an_export_does_not_mix_up_columns(tmp_path, capsys):
+    memory = el.Fifo(5, path=tmp_path, padding={"t": 0})
+    memory.add({"t": torch.ones(2, 3), "t.lengths": torch.tensor([70, 80])})
+    memory.close()
+    assert main(["memory", "export", str(tmp_path), "--out", str(tmp_path / "rows.safetensors")]) == 2
+    assert "the memory has a column 't.lengths' itself" in capsys.readouterr().err

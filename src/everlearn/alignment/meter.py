@@ -89,6 +89,7 @@ class Meter:
         """As the learner's `learn`, measured before and after where it is time."""
         started, batch = perf_counter(), as_batch(batch)
         check_finite(batch)
+        self._history.expect(batch)
         old = self._old_rows() if self._batches % self.every == 0 else {}
         self._read("before", batch, old)
         self.seconds += perf_counter() - started

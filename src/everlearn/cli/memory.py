@@ -70,7 +70,10 @@ class Export:
     def __call__(self) -> int:
         reader = Reader(self.path)
         columns, lengths = flat(reader.rows())
-        columns |= {f"{name}.lengths": values for name, values in lengths.items()}
+        found = {f"{name}.lengths": values for name, values in lengths.items()}
+        if both := columns.keys() & found.keys():
+            raise InputError(f"the memory has a column {min(both)!r} itself")
+        columns |= found
         save_file({name: values.contiguous() for name, values in columns.items()}, self.out)
         print(f"{len(reader):,} rows: {self.out.resolve()}")
         return 0

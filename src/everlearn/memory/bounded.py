@@ -14,7 +14,7 @@ from everlearn.memory.choice import Choice, having, older
 from everlearn.memory.columns import Columns
 from everlearn.memory.disk import OnDisk
 from everlearn.memory.folder import Folder
-from everlearn.memory.padding import Padding, flat, split
+from everlearn.memory.padding import Padding, checked
 from everlearn.memory.state import Counters, at_least_one, named
 from everlearn.types import Batch, InputError
 
@@ -95,7 +95,7 @@ class BoundedMemory:
         padding: Padding | None = None,
     ) -> None:
         self._rule = rule
-        self._padding = dict(padding or {})
+        self._padding = checked(padding)
         self._replace = replace
         self._generator = generator(seed, rule.name)
         if path is None:
@@ -155,6 +155,7 @@ class BoundedMemory:
         for start in range(0, count(batch), at_once):
             self._add({name: values[start : start + at_once] for name, values in batch.items()})
 
+    @torch.inference_mode(False)
     def _add(self, batch: Batch) -> None:
         slots, counters, marks = self._rule.admit(self._counters, self._rows.marks, batch, self._generator)
         last = {slot: row for row, slot in enumerate(slots) if slot != PASSED}
@@ -215,6 +216,7 @@ class BoundedMemory:
         """
         return self._forget(older(older_than, column))
 
+    @torch.inference_mode(False)
     def _forget(self, gone: Choice) -> int:
         held = self._slots()
         marks = self._rows.chosen(held, gone)
@@ -251,11 +253,9 @@ class BoundedMemory:
         state = {"rule": self._settings}
         if isinstance(self._rows, OnDisk):
             return state | {"save": self._rows.save(self._counters, self._generator.get_state().numpy().tobytes())}
-        columns, lengths = flat(self._rows.rows(self._slots()))
         return state | {
             "counters": dict(self._counters),
-            "columns": columns,
-            "lengths": lengths,
+            **self._rows.state(self._slots()),
             "marks": self._rows.marks[self._slots()],
             "generator": self._generator.get_state(),
         }
@@ -265,6 +265,7 @@ class BoundedMemory:
         if isinstance(self._rows, OnDisk) and "save" in state:
             self._rows.hold(state["save"])
 
+    @torch.inference_mode(False)
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Become the memory that `state` was taken from, but for rows that were deleted on disk since.
 
@@ -280,9 +281,10 @@ class BoundedMemory:
             raise InputError("the saved memory is on disk: make this one with the same path")
         if not state.keys() >= {"counters", "columns", "lengths", "marks", "generator"}:
             raise InputError("this is not the state of a memory")
+        slots = self._rule.slots_of(state["counters"], torch.arange(self._rule.length(state["counters"])))
+        self._rows.load(slots, state, state["marks"])
         self._generator.set_state(state["generator"])
         self._counters = dict(state["counters"])
-        self._rows.load(self._slots(), split(state["columns"], state["lengths"]), state["marks"])
 
     def _go_back(self, rows: OnDisk, state: dict[str, Any]) -> None:
         if "save" not in state:

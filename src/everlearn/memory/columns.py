@@ -1,6 +1,6 @@
 """Columns in RAM, with rows read and written by slot number."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from everlearn.batches import check_alike, kinds
 from everlearn.memory.choice import Choice
 from everlearn.memory.layout import Layout
-from everlearn.memory.padding import Padding, Rows, lengths, padded
+from everlearn.memory.padding import Padding, Rows, flat, lengths, padded, split
 from everlearn.memory.state import Counters
 from everlearn.types import Batch, InputError
 
@@ -38,6 +38,7 @@ class Columns:
         self._layout: Layout | None = None
         self._columns: dict[str, Tensor] = {}
         self._ragged: dict[str, list[Tensor]] = {}
+        self._no_row: dict[str, Tensor] = {}
 
     @property
     def nbytes(self) -> int:
@@ -88,13 +89,14 @@ class Columns:
         self._layout = Layout.of(first, self.padding)
         for name, values in first.items():
             if name in self.padding:
-                self._ragged[name] = [values.new_empty((0, *values.shape[2:]))] * self.slots
+                self._no_row[name] = values.new_empty((0, *values.shape[2:]))
+                self._ragged[name] = [self._no_row[name]] * self.slots
             else:
                 self._columns[name] = torch.zeros((self.slots, *values.shape[1:]), dtype=values.dtype)
 
     def rows(self, slots: Tensor) -> Rows:
-        """A copy of the rows in `slots`, in that order; of those that differ in length, what must not be changed."""
-        if self._layout is None or (self._ragged and not len(slots)):
+        """The rows in `slots`, in that order; those that differ in length are not copied."""
+        if self._layout is None:
             return {}
         return {
             name: [self._ragged[name][slot] for slot in slots.tolist()]
@@ -102,6 +104,13 @@ class Columns:
             else self._columns[name].index_select(0, slots)
             for name in self._layout.kinds
         }
+
+    def state(self, slots: Tensor) -> dict[str, dict[str, Tensor]]:
+        """A copy of the rows in `slots` as `load` takes it, with their kinds where there are none."""
+        rows = self.rows(slots)
+        kinds = {name: [no_row, *rows[name]] for name, no_row in self._no_row.items()}
+        columns, lengths = flat({**rows, **kinds})
+        return {"columns": columns, "lengths": {name: found[1:] for name, found in lengths.items()}}
 
     def read(self, slots: Tensor) -> Batch:
         """The same as a batch."""
@@ -132,9 +141,8 @@ class Columns:
             for slot, row in enumerate(values):
                 if slot not in stay:
                     row.zero_()
-            self._ragged[name] = [values[0][:0]] * self.slots
-        if rows:
-            self._write(slots, rows, marks)
+            self._ragged[name] = [self._no_row[name]] * self.slots
+        self._write(slots, rows, marks)
 
     def flush(self, counters: Counters) -> None:
         """Nothing survives a crash."""
@@ -142,10 +150,13 @@ class Columns:
     def close(self) -> None:
         """Nothing is open."""
 
-    def load(self, slots: Tensor, rows: Rows, marks: Tensor) -> None:
-        """Hold these rows and no others."""
-        self._layout, self._columns, self._ragged = None, {}, {}
-        if rows:
+    def load(self, slots: Tensor, state: Mapping[str, Mapping[str, Tensor]], marks: Tensor) -> None:
+        """Hold the rows that `state` told, and no others."""
+        columns, lengths = state["columns"], state["lengths"]
+        rows = split(columns, lengths)
+        self._layout, self._columns, self._ragged, self._no_row = None, {}, {}, {}
+        if columns:
+            self._allocate({name: [values] if name in lengths else values for name, values in columns.items()})
             self._write(slots, rows, marks.tolist())
 
 

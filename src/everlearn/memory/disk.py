@@ -108,10 +108,10 @@ class OnDisk:
         Raises:
             OSError: the disk is full, say; all is as it was.
         """
+        layout = self._state.layout or Layout.of(batch, self.padding)
+        packed, taken = layout.pack(batch)
         if self._state.layout is None:
-            self._become(replace(self._state, layout=Layout.of(batch, self.padding)))
-        assert self._state.layout is not None
-        packed, taken = self._state.layout.pack(batch)
+            self._become(replace(self._state, layout=layout))
         blocks = self._allocate(len(packed))
         borders, content = list(pairwise([0, *taken.cumsum(0).tolist()])), packed.numpy()
         rows = [blocks[start:end] for start, end in borders]
@@ -293,20 +293,27 @@ class OnDisk:
         return torch.cat([slots[:, None], self._places[slots]], 1)
 
     def _allocate(self, n: int) -> list[int]:
-        if len(self._free) < n and self._waiting:
+        if len(self._free) < n and self._waiting and len(self._file) >= self._planned():
             self.flush(self._state.counters)
         if len(self._free) < n:
             self._grow(n - len(self._free))
         taken, self._free = self._free[:n], self._free[n:]
         return taken
 
-    def _grow(self, need: int) -> None:
-        """Twice as many blocks, up to what is needed while nothing is saved; beyond that as few as can be.
+    def _planned(self) -> int:
+        """Blocks with which there is seldom a flush for want of one."""
+        if not self._is_ragged:
+            return self.slots + self.at_once
+        used = len(self._file) - len(self._free) - len(self._waiting)
+        return used + spare(used)
 
-        Where rows differ in length, that is not known: then by a sixteenth.
+    def _grow(self, need: int) -> None:
+        """Twice as many blocks, up to what is planned; beyond that, with what was saved, as few as can be.
+
+        Where rows differ in length the plan is not known beforehand: then a sixteenth more.
         """
         have = len(self._file)
-        more = spare(have) if self._is_ragged else min(max(2 * have, 64), self.slots + self.at_once) - have
+        more = spare(have) if self._is_ragged else min(max(2 * have, 64), self._planned()) - have
         blocks = have + max(need, more)
         self._folder.resize(ROWS, blocks * self._size)
         self._map()
@@ -378,6 +385,8 @@ def _locked(folder: Folder) -> FileLock:
 def _check_fits(state: State, rule: dict[str, Any], slots: int, path: Path) -> None:
     if state.rule != rule:
         raise InputError(f"the memory at {path} is {named(state.rule)}, not {named(rule)}")
+    if state.layout is not None and state.layout.padding != rule.get("padding", {}):
+        raise InputError(f"the memory at {path} can't be read, its journal is damaged: it tells of two paddings")
     if len(state.places) and int(state.places[:, 0].max()) >= slots:
         raise InputError(f"the memory at {path} holds rows beyond the {slots} slots there are")
 

@@ -1,7 +1,7 @@
 """How large a memory may be, in bytes."""
 
 from everlearn.memory.layout import Layout
-from everlearn.memory.padding import Padding
+from everlearn.memory.padding import Padding, checked
 from everlearn.types import Batch, InputError
 
 SPARE = 16
@@ -34,9 +34,11 @@ def fitting(nbytes: int, batch: Batch, padding: Padding | None = None) -> int:
     >>> fitting(100_000_000, {"x": torch.zeros(1, 28, 28, dtype=torch.uint8), "y": torch.tensor([0])})
     117647
     """
-    layout = Layout.of(batch, padding)
+    layout = Layout.of(batch, checked(padding))
     longest = int(layout.pack(batch)[1].max()) * layout.size
-    rows = nbytes // longest
+    # Where rows differ in length, the file grows by a sixteenth, as it is not known beforehand how far.
+    budget = nbytes * SPARE // (SPARE + 2) - 2 * SPARE * layout.size if layout.ragged else nbytes
+    rows = budget // longest
     capacity = min(rows - SPARE, rows * SPARE // (SPARE + 1))
     if capacity < 1:
         raise InputError(f"{nbytes:,} bytes are too few for one row and {SPARE} spare ones of {longest:,}")

@@ -1,23 +1,26 @@
 """How a row lies in bytes: its columns of fixed length at a place each, then those whose rows differ in length."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isfinite, prod
-from typing import Any
+from math import prod
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from everlearn.batches import Kind, Padded, count, kinds
-from everlearn.memory.padding import Padding, Rows, lengths
+from everlearn.batches import Kind, count, kinds
+from everlearn.memory.padding import Padding, Rows, lengths, padded
 from everlearn.types import Batch, InputError
 
 ALIGNMENT = 16
 """Bytes: no number of any dtype lies across a border of so many."""
 
 SHARE = 256
-"""Bytes of a block for what differs in length: on average half a block of each row is left empty."""
+"""Bytes of a block for what differs in length, at least."""
+
+QUARTER = 4
+"""So many blocks are for what differs in length in the first rows, on average; of each row's last, half is empty."""
 
 MOST = 2**40
 """Bytes of a row: no one has longer ones, and their number is still a number everywhere."""
@@ -29,6 +32,9 @@ DTYPES = {
         *(torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128),
     )
 }
+
+
+Size = TypeVar("Size", int, Tensor)
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,8 @@ class Layout:
     """Of all columns, in their order."""
     fields: Mapping[str, Field]
     ragged: Mapping[str, Ragged] = field(default_factory=dict)
+    share: int = 0
+    """Bytes of a block for what differs in length."""
 
     @classmethod
     def of(cls, batch: Batch, padding: Padding | None = None) -> "Layout":
@@ -87,7 +95,12 @@ class Layout:
         Raises:
             InputError: a column has a dtype that is not kept, or can't be padded so.
         """
-        return cls._made(kinds(batch, padding or {}), padding or {})
+        made = cls._made(kinds(batch, padding or {}), padding or {})
+        if not made.ragged:
+            return made
+        found = lengths(batch, made.padding)
+        needed = sum(int(found[name].sum()) * one.width for name, one in made.ragged.items())
+        return replace(made, share=_aligned(max(SHARE, needed // max(1, QUARTER * count(batch)))))
 
     @classmethod
     def _made(cls, columns: Mapping[str, Kind], padding: Padding) -> "Layout":
@@ -119,7 +132,7 @@ class Layout:
     @cached_property
     def size(self) -> int:
         """Bytes of a block, a multiple of `ALIGNMENT`."""
-        return self.head + SHARE if self.ragged else self.head
+        return self.head + self.share
 
     def pack(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The bytes of a batch's rows.
@@ -139,13 +152,14 @@ class Layout:
             content[_firsts(taken)] = heads
             for name in self.ragged:
                 for start, length, values in zip(starts[name].tolist(), found[name].tolist(), batch[name], strict=True):
-                    own = values[:length].detach().cpu().reshape(-1).contiguous().view(torch.uint8)
+                    plain = values[:length].detach().cpu().resolve_conj().resolve_neg()
+                    own = plain.reshape(-1).contiguous().view(torch.uint8)
                     content.view(-1)[start : start + len(own)] = own
         return content, taken
 
     @staticmethod
     def _fill(heads: Tensor, part: Field, values: Tensor) -> None:
-        flat = values.detach().cpu().reshape(len(heads), -1).contiguous()
+        flat = values.detach().cpu().resolve_conj().resolve_neg().reshape(len(heads), -1).contiguous()
         heads[:, part.place : part.place + part.width] = flat.view(torch.uint8)
 
     def unpack(self, content: Tensor, taken: Tensor) -> Rows:
@@ -154,7 +168,15 @@ class Layout:
         Raises:
             InputError: it packed something else.
         """
-        heads, found, starts = self._found(content, taken)
+        heads = content[_firsts(taken)] if self.ragged else content
+        found = {name: self._values(one.length, heads) for name, one in self.ragged.items()}
+        has = all(
+            ((found[name] >= 0) & (found[name] <= taken * self.size // one.width)).all()
+            for name, one in self.ragged.items()
+        )
+        starts, needed = self._spans(found, len(heads)) if has else ({}, taken[:0])
+        if not torch.equal(needed, taken):
+            raise InputError("a row tells a length that it has not")
         columns: dict[str, Tensor | list[Tensor]] = {name: self.column(name, heads) for name in self.fields}
         for name, one in self.ragged.items():
             flat, sizes = content.reshape(-1), (found[name] * one.width).tolist()
@@ -165,34 +187,12 @@ class Layout:
         return {name: columns[name] for name in self.kinds}
 
     def batch(self, content: Tensor, taken: Tensor) -> Batch:
-        """The same padded to the longest, all rows at once.
+        """The same, padded to the longest.
 
         Raises:
             InputError: it packed something else.
         """
-        heads, found, starts = self._found(content, taken)
-        columns = {name: self.column(name, heads) for name in self.fields}
-        for name, one in self.ragged.items():
-            each, longest = prod(one.shape), max(1, int(found[name].max()))
-            number = torch.arange(longest * each)
-            is_own = number < found[name][:, None] * each
-            places = torch.where(is_own, starts[name][:, None] // one.dtype.itemsize + number, 0)
-            values = content.reshape(-1).view(one.dtype)[places].masked_fill_(~is_own, one.padding)
-            columns[name] = values.reshape(len(heads), longest, *one.shape)
-        return Padded({name: columns[name] for name in self.kinds}, self.padding)
-
-    def _found(self, content: Tensor, taken: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        """Rows' first blocks; how long each is, of each column that differs in length; and at which byte it begins."""
-        heads = content[_firsts(taken)] if self.ragged else content
-        found = {name: self._values(one.length, heads) for name, one in self.ragged.items()}
-        has = all(
-            ((found[name] >= 0) & (found[name] <= taken * self.size // one.width)).all()
-            for name, one in self.ragged.items()
-        )
-        starts, needed = self._spans(found, len(heads)) if has else ({}, taken[:0])
-        if not torch.equal(needed, taken):
-            raise InputError("a row tells a length that it has not")
-        return heads, found, starts
+        return padded(self.unpack(content, taken), self.padding)
 
     def _spans(self, found: Mapping[str, Tensor], rows: int) -> tuple[dict[str, Tensor], Tensor]:
         """Of rows whose columns are so long: at which byte of all each begins, and how many blocks the rows take."""
@@ -220,7 +220,7 @@ class Layout:
         return values.unflatten(1, part.shape) if part.shape else values[:, 0]
 
     def as_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
+        """The columns, as `from_json` reads them."""
         return {
             name: [
                 str(dtype).removeprefix("torch."),
@@ -231,8 +231,8 @@ class Layout:
         }
 
     @classmethod
-    def from_json(cls, given: Any) -> "Layout":
-        """The layout that `as_json` told.
+    def from_json(cls, given: Any, share: Any) -> "Layout":
+        """The layout whose columns `as_json` told, and which has that share.
 
         Raises:
             InputError: it is none.
@@ -246,15 +246,16 @@ class Layout:
                 if any(not 0 <= length <= MOST for length in known):
                     raise wrong
                 columns[str(name)] = (DTYPES[dtype], (None, *known) if more else known)
-            made = cls._made(columns, padding)
+            made = replace(cls._made(columns, padding), share=int(share))
         except (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
             raise wrong from error
-        if made.size > MOST or any(one.width > MOST for one in made.ragged.values()):
+        fits = made.share % ALIGNMENT == 0 and (made.share >= SHARE if made.ragged else made.share == 0)
+        if not fits or made.size > MOST or any(one.width > MOST for one in made.ragged.values()):
             raise wrong
         return made
 
 
-def _aligned(size: Any) -> Any:
+def _aligned(size: Size) -> Size:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
@@ -267,11 +268,11 @@ def _fixed(shape: tuple[int | None, ...]) -> tuple[int, ...]:
     return tuple(length for length in shape if length is not None)
 
 
-def _checked(name: str, dtype: torch.dtype, value: Any) -> float:
+def _checked(name: str, dtype: torch.dtype, value: float) -> float:
     """A padding that is one of the column's numbers."""
     try:
-        fits = isfinite(value) and torch.tensor(value, dtype=dtype).item() == value
-    except (OverflowError, RuntimeError, TypeError, ValueError):
+        fits = torch.tensor(value, dtype=dtype).item() == value
+    except (OverflowError, RuntimeError):
         fits = False
     if not fits:
         raise InputError(f"column {name!r} can't be padded with {value!r}, which {dtype} has not")

@@ -36,12 +36,12 @@ def reopen(path: str | Path, *, seed: int = 0) -> BoundedMemory:
     10
     """
     rule = dict(recall(Folder(path, only_read=True)).rule)
+    if isinstance(rule.get("capacity"), int) and rule["capacity"] > MOST:
+        raise InputError(f"the memory at {path} is to have room for {rule['capacity']:,} rows: make it by its class")
     try:
-        if rule["capacity"] > MOST:
-            raise InputError(
-                f"the memory at {path} is to have room for {rule['capacity']:,} rows: make it by its class"
-            )
         kind = KINDS[rule.pop("name")]
         return kind(**rule, seed=seed, path=path)
-    except (KeyError, TypeError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the memory at {path} is of a kind that is not known here: {error}") from error

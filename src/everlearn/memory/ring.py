@@ -28,8 +28,8 @@ class Ring(BoundedMemory):
         path: a folder for the rows, which is gone on with; by default they are in RAM.
         saves: how many saved states one on disk can go back to.
         padding: the columns whose rows differ in length, and what they are padded with, as in
-            ``padding={"tokens": 0}``: what follows a row's last other element is not kept,
-            and rows are read padded to the longest of those drawn.
+            ``padding={"tokens": 0}``: it is not kept, and rows are read padded to the longest of those drawn.
+            Columns that are equally long in a batch stay equally long.
 
     Raises:
         InputError: there are more tasks than slots, or a task more than were said to come; a batch's

@@ -79,6 +79,7 @@ class State:
             "order": byteorder,
             "rule": self.rule,
             "columns": None if self.layout is None else self.layout.as_json(),
+            "share": 0 if self.layout is None else self.layout.share,
             "counters": self.counters,
             "places": _text(self.places.numpy().tobytes()),
             "after": _text(self.after.numpy().tobytes()),
@@ -97,7 +98,7 @@ class State:
             raise InputError(f"it is of {head['format']!r}, {head['order']}-endian, not {FORMAT!r}, {byteorder}-endian")
         return cls(
             rule=dict(head["rule"]),
-            layout=None if head["columns"] is None else Layout.from_json(head["columns"]),
+            layout=None if head["columns"] is None else Layout.from_json(head["columns"], head["share"]),
             counters=_counters(head["counters"]),
             places=_places(head["places"]),
             after=_numbers(head["after"]),

@@ -48,12 +48,13 @@ class EWC:
         if state.get("task", task) != task and state["first"]:
             self._hold(learner)
             state["first"] = {}
+        first = state.get("first", {})
+        # Before the step: what can't be joined is refused before it is learned.
+        kept = join(first, batch) if count(first) < self.kept else first
         losses = learner.descend(batch, penalty=self._penalty(state) if "importance" in state else None)
         state["task"] = task
-        first = state.setdefault("first", {})
-        if count(first) < self.kept:
-            more = join(first, batch)
-            state["first"] = {name: values[: self.kept].detach().clone() for name, values in more.items()}
+        if kept is not first:
+            state["first"] = {name: values[: self.kept].detach().clone() for name, values in kept.items()}
         return losses
 
     def _penalty(self, state: dict[str, Any]) -> Penalty:
