@@ -23,7 +23,7 @@ ARMS = {
     "sequential": "one transition a step",
     "dqn-mer": "DQN-MER",
 }
-SEEDS = {"states": 10, "printed": 3, "pixels": 5, "convolutions": 1, "odds": 10}
+SEEDS = {"states": 10, "printed": 3, "pixels": 5, "convolutions": 1, "odds": 10, "turned": 10}
 """How many each figure is to have."""
 
 

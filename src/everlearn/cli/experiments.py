@@ -92,7 +92,7 @@ class Paper:
 
     table: int | None = None
     """A table of the paper: all its runs, or those of --stream, --memory and --methods."""
-    figure: Literal["states", "printed", "pixels", "convolutions", "odds"] | None = None
+    figure: Literal["states", "printed", "pixels", "convolutions", "odds", "turned"] | None = None
     """An experiment with games: all its runs, or those of --sequences and --arms."""
     stream: Literal["rotations", "permutations", "many-permutations", "omniglot"] | None = None
     """The stream; without this and --table, the tables are listed and what is recorded of each."""
