@@ -44,7 +44,7 @@ def test_paper_alone_lists_the_tables_and_what_is_recorded(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert f"recorded in {tmp_path}, seeds 0 to 0" in shown
     assert "1 Rotations and Permutations, memory of 5120 0 of 12 runs" in " ".join(shown.split())
-    assert "odds tasks that ask for opposite actions, with a memory of 5,000 0 of 20 runs" in " ".join(shown.split())
+    assert "odds tasks that ask for opposite actions, with a memory of 5,000 0 of 16 runs" in " ".join(shown.split())
     online = paper("rotations", "online", 200)
     record = Record(tmp_path / online.folder())
     record.start(online.config(), "compiled")
