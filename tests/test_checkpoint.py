@@ -1,7 +1,9 @@
 """Nested states in one file: exact, atomic, and nothing unpickled."""
 
+import os
 import resource
 import signal
+import time
 from contextlib import suppress
 
 import pytest
@@ -155,3 +157,13 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path):
         signal.signal(signal.SIGXFSZ, handler)
     assert torch.equal(checkpoint.load(path)["x"], torch.ones(10))
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_killed_processes_left_is_cleared(tmp_path):
+    forgotten, begun, other = (tmp_path / name for name in ("a[1].7.part", "a[1].8.part", "b.7.part"))
+    for file in (forgotten, begun, other):
+        file.write_bytes(b"half")
+    for file in (forgotten, other):
+        os.utime(file, (time.time() - 7200, time.time() - 7200))
+    checkpoint.save({"a": 1}, tmp_path / "a[1]")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a[1]", "a[1].8.part", "b.7.part"]

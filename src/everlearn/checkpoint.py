@@ -6,7 +6,10 @@ Tensors have their place in the state as names, and checksums, so that damage is
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
+from time import time
 from typing import Any
 from zlib import crc32
 
@@ -19,6 +22,9 @@ from everlearn.memory.folder import sync_names
 from everlearn.types import InputError
 
 FORMAT = "everlearn/2"
+
+FORGOTTEN = 3600.0
+"""Seconds after which a file that was begun is no one's any more: who wrote it was killed."""
 
 
 def save(state: Any, path: str | Path) -> None:
@@ -46,10 +52,19 @@ def save(state: Any, path: str | Path) -> None:
             os.fsync(file.fileno())
         aside.replace(path)
         sync_names(path.parent)
+        _clear(path)
     except SafetensorError as error:
         raise OSError(f"{path} could not be written: {error}") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _clear(path: Path) -> None:
+    """Remove what killed processes left of the file's next content."""
+    for left in path.parent.glob(f"{escape(path.name)}.*.part"):
+        with suppress(OSError):
+            if time() - left.stat().st_mtime > FORGOTTEN:
+                left.unlink()
 
 
 def load(path: str | Path) -> Any:
