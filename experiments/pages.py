@@ -9,6 +9,7 @@ from pathlib import Path
 import draws
 import drift
 import equal_compute
+import gem_reservoir
 import mnist
 import omniglot
 import optimizers
@@ -57,6 +58,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     **{f"paper-{number}": ("docs/results/paper.md", partial(paper.reproductions, number)) for number in (7, 8, 9)},
     "other-rates": ("docs/results/paper.md", paper.other_rates),
     "optimizers": ("docs/results/paper.md", optimizers.table),
+    "gem-reservoir": ("docs/results/paper.md", gem_reservoir.table),
     "omniglot-ten": ("docs/results/paper.md", partial(omniglot.table, omniglot.COMPARED)),
     "omniglot-choices": ("docs/results/paper.md", lambda: omniglot.table(omniglot.choices())),
     "stores": ("docs/results/durability.md", stores),
