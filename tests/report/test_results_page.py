@@ -70,6 +70,12 @@ def test_the_findings_are_those_that_the_paper_s_page_discusses():
         ("permutations", "task-er-rmsprop", 200): ["RA"],
         ("many-permutations", "task-er-adam", 500): ["RA"],
         ("many-permutations", "task-er-rmsprop", 500): ["RA"],
+        ("rotations", "gem-reservoir", 500): ["RA"],
+        ("rotations", "gem-reservoir", 200): ["RA"],
+        ("many-permutations", "gem-reservoir", 5120): ["RA"],
+        ("many-permutations", "gem-reservoir", 500): ["RA"],
+        ("permutations", "task-er-ring", 5120): ["RA"],
+        ("many-permutations", "task-er-ring", 5120): ["RA"],
         ("omniglot", "online", None): ["RA", "LA", "BTI"],
         ("omniglot", "mer", 5120): ["RA", "BTI"],
     }
