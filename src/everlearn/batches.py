@@ -93,12 +93,21 @@ def take(batch: Batch, index: Tensor) -> Batch:
     return Padded(columns, batch.padding) if isinstance(batch, Padded) else columns
 
 
-class Padded(dict[str, Tensor]):
+class Padded(Mapping[str, Tensor]):
     """A batch with columns whose rows differ in length: padded to the longest, and with what, by column."""
 
     def __init__(self, columns: Batch, padding: Mapping[str, float]) -> None:
-        super().__init__(columns)
+        self._columns = columns
         self.padding = padding
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
 
 
 def join(*batches: Batch) -> Batch:

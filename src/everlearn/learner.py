@@ -470,13 +470,14 @@ class Learner:
             raise Diverged(f"{name} holds NaN or infinity: {so}")
 
     def _check_optimizer(self) -> None:
-        if not hasattr(self.optimizer, "param_groups"):
+        trainable = {id(p) for p in self.model.parameters() if p.requires_grad}
+        try:
+            held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
+        except AttributeError:
             raise InputError(
                 f"optimizer must be an optimizer, such as torch.optim.SGD(model.parameters(), lr=0.1), "
                 f"not a {type(self.optimizer).__name__}"
-            )
-        trainable = {id(p) for p in self.model.parameters() if p.requires_grad}
-        held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
+            ) from None
         if not trainable & held:
             raise InputError(
                 "the optimizer holds none of the model's trainable parameters: "
