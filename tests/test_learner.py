@@ -466,6 +466,26 @@ def test_a_state_of_another_optimizer_or_without_a_memory_is_refused(make_learne
         without.load_state_dict({"model": {}})
 
 
+def test_an_optimizers_notes_of_another_model_are_refused_before_anything_changes(make_learner, toy):
+    model = el.mlp([3, 5, 4]).double()
+    learner = make_learner(el.MER(), model=model, optimizer=torch.optim.Adam(model.parameters()))
+    learner.learn(toy(1)[0])
+    state = learner.state_dict()
+    state["optimizer"]["state"][1]["exp_avg"] = torch.zeros(4)
+    learner.learn(toy(1)[0])
+    before = weights(learner)
+    message = r"the saved Adam is of another model: its exp_avg of parameter 1 is \(4,\), here it is \(5,\)"
+    with pytest.raises(el.InputError, match=message):
+        learner.load_state_dict(state)
+    state["optimizer"]["state"] = {99: {}}
+    with pytest.raises(el.InputError, match="the saved Adam has notes of 99, which is none of its parameters"):
+        learner.load_state_dict(state)
+    for damaged in ({"optimizer": 3}, {"optimizer": {"name": "Adam"}}, {"model": [1]}):
+        with pytest.raises(el.InputError, match="this is not the state of a learner: "):
+            learner.load_state_dict(learner.state_dict() | damaged)
+    assert torch.equal(weights(learner), before)
+
+
 def test_a_reptile_step_moves_what_its_snapshot_holds(make_learner):
     """Freezing and unfreezing in between does not mix layers up, even of equal shapes."""
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3)).double()

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from everlearn.types import InputError, Memory
 
 PARTS = frozenset({"model", "optimizer", "memory", "method", "steps", "generator", "torch"})
+ELEMENTWISE = {"SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "Adadelta", "RMSprop", "Muon"}
+"""Optimizers of torch whose notes of a parameter are shaped as it is, or are numbers."""
 
 
 class Saved(Protocol):
@@ -80,14 +82,11 @@ def _kind(value: Tensor) -> str:
 def _check(learner: Saved, state: Any) -> None:
     if not isinstance(state, Mapping) or not state.keys() >= PARTS:
         raise InputError("this is not the state of a learner")
-    check_model(learner.model, state["model"])
-    optimizer = type(learner.optimizer).__name__
-    if state["optimizer"]["name"] != optimizer:
-        raise InputError(f"the saved optimizer is {state['optimizer']['name']}, this one {optimizer}")
-    both = (state["optimizer"], learner.optimizer.state_dict())
-    theirs, own = ([len(group["params"]) for group in one["param_groups"]] for one in both)
-    if theirs != own:
-        raise InputError(f"the saved {optimizer} has groups of {theirs} parameters, this one of {own}")
+    try:
+        check_model(learner.model, state["model"])
+        _check_optimizer(learner.optimizer, state["optimizer"])
+    except (AttributeError, LookupError, TypeError) as error:
+        raise InputError(f"this is not the state of a learner: {error!r}") from error
     for name in ("generator", "torch"):
         _check_generator(name, state[name])
     if not isinstance(state["method"], Mapping) or type(state["steps"]) is not int:
@@ -95,6 +94,23 @@ def _check(learner: Saved, state: Any) -> None:
     if (state["memory"] is None) != (learner.stored is None):
         held = "no memory" if state["memory"] is None else "a memory"
         raise InputError(f"the saved learner has {held}, unlike this one")
+
+
+def _check_optimizer(own: torch.optim.Optimizer, state: Any) -> None:
+    name = type(own).__name__
+    if state["name"] != name:
+        raise InputError(f"the saved optimizer is {state['name']}, this one {name}")
+    theirs, ours = ([len(group["params"]) for group in groups] for groups in (state["param_groups"], own.param_groups))
+    if theirs != ours:
+        raise InputError(f"the saved {name} has groups of {theirs} parameters, this one of {ours}")
+    parameters = dict(enumerate(parameter for group in own.param_groups for parameter in group["params"]))
+    for number, notes in state["state"].items():
+        if number not in parameters or not isinstance(notes, Mapping):
+            raise InputError(f"the saved {name} has notes of {number!r}, which is none of its parameters")
+        for what, value in notes.items() if name in ELEMENTWISE else ():
+            if isinstance(value, Tensor) and value.shape not in ((), parameters[number].shape):
+                shapes = f"{tuple(value.shape)}, here it is {tuple(parameters[number].shape)}"
+                raise InputError(f"the saved {name} is of another model: its {what} of parameter {number} is {shapes}")
 
 
 def _check_generator(name: str, state: Any) -> None:

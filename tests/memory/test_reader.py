@@ -1,6 +1,7 @@
 """Reading beside a writer: whole rows, that were held at some moment; and damage, which is told."""
 
 import os
+import pickle
 import signal
 import time
 
@@ -88,3 +89,55 @@ def test_damage_is_told(tmp_path):
     assert reader.damaged() == 1
     with pytest.raises(el.InputError, match="are damaged: everlearn memory check tells how many"):
         reader.held()
+
+
+def test_what_is_known_may_be_some_seconds_old_but_never_shows_what_was_deleted(tmp_path):
+    memory = el.Fifo(5, path=tmp_path)
+    memory.add(rows(0, 5))
+    reader, fresh = Reader(tmp_path, age=3600.0), Reader(tmp_path)
+    memory.add(rows(5, 2))
+    assert sorted(reader.held()["n"].tolist()) == [0, 1, 2, 3, 4]
+    assert sorted(fresh.held()["n"].tolist()) == [2, 3, 4, 5, 6]
+    memory.delete(n=3)
+    assert sorted(reader.held()["n"].tolist()) == [2, 4, 5, 6]
+    with pytest.raises(el.InputError, match="age must be at least 0"):
+        Reader(tmp_path, age=-1.0)
+
+
+class _Drawn(torch.utils.data.Dataset):
+    def __init__(self, path):
+        self.reader = Reader(path, seed=1)
+        self.reader.sample(1)
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return self.reader.sample(20)["n"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_workers_draw_rows_of_their_own_and_others_in_each_epoch(tmp_path):
+    memory = el.Fifo(1000, path=tmp_path)
+    memory.add({"n": torch.arange(1000)})
+
+    def epochs():
+        torch.manual_seed(0)
+        loader = torch.utils.data.DataLoader(_Drawn(tmp_path), num_workers=2, multiprocessing_context="fork")
+        return [tuple(drawn[0].tolist()) for _ in range(2) for drawn in loader]
+
+    first = epochs()
+    assert len({*first}) == 8
+    assert first == epochs()
+
+
+def test_a_copy_that_another_process_gets_reads_and_draws_likewise(tmp_path):
+    memory = el.Fifo(100, path=tmp_path)
+    memory.add({"n": torch.arange(100)})
+    reader = Reader(tmp_path, seed=3, age=3600.0)
+    copied = pickle.loads(pickle.dumps(reader))
+    memory.delete(n=4)
+    memory.add({"n": torch.arange(1)})
+    assert torch.equal(copied.sample(5)["n"], reader.sample(5)["n"])
+    assert len(copied) == 100

@@ -1,13 +1,18 @@
 """Reading a memory on disk, while another process may be filling it."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import pairwise
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from zlib import crc32
 
 import torch
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from everlearn.chance import generator
 from everlearn.memory.chains import chained
@@ -15,6 +20,7 @@ from everlearn.memory.folder import Folder
 from everlearn.memory.layout import Layout
 from everlearn.memory.padding import Rows
 from everlearn.memory.state import JOURNAL, ROWS, State, blocks_of, recall
+from everlearn.ranges import not_negative
 from everlearn.types import Batch, InputError
 
 
@@ -22,14 +28,16 @@ class Reader:
     """A memory in a folder, to be read only, by any number of processes beside the one that writes.
 
     Every row is checked against its checksum when it is read; where the writer has replaced it meanwhile, what
-    is held is looked up anew. What the writer added is seen from the next call on.
+    is held is looked up anew. What the writer added is seen from the next call on, or `age` seconds later; what it
+    deleted is not read again. To look costs as much as to open the memory, some 4 µs for each row held.
 
     Args:
         path: the memory's folder.
-        seed: of the draws, which are uniform and with replacement.
+        age: seconds for which what is known of the memory is used again, though it may have changed.
+        seed: of the draws, which are uniform and with replacement; those of each DataLoader worker are its own.
 
     Raises:
-        InputError: there is no memory, or it can't be read.
+        InputError: there is no memory, or it can't be read; or `age` is negative.
 
     >>> import tempfile
     >>> from everlearn.memory import Reservoir
@@ -41,14 +49,16 @@ class Reader:
     (3, torch.Size([3]))
     """
 
-    def __init__(self, path: str | Path, *, seed: int = 0) -> None:
+    def __init__(self, path: str | Path, *, age: float = 0.0, seed: int = 0) -> None:
+        not_negative(age=age)
         self._folder = Folder(path, only_read=True)
-        self._generator = generator(seed, "reader")
-        self._stamp: Any = None
+        self._age, self._seed = age, seed
+        self._process = -1
+        self._looked, self._stamp = -inf, None
         self._look()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Reader, (self._folder.path,)
+        return partial(Reader, age=self._age, seed=self._seed), (self._folder.path,)
 
     @property
     def rule(self) -> Mapping[str, Any]:
@@ -81,9 +91,10 @@ class Reader:
         """
         if n < 0:
             raise InputError(f"cannot sample {n} rows")
+        chance = self._chance()
 
         def drawn(places: Tensor) -> Tensor:
-            return places[torch.randint(len(places), (min(n, len(places)),), generator=self._generator)]
+            return places[torch.randint(len(places), (min(n, len(places)),), generator=chance)]
 
         found = self._read(drawn) if n else None
         return {} if found is None else found[0].batch(*found[1:])
@@ -118,7 +129,18 @@ class Reader:
         blocks, taken = chained(places[:, 0], state.after)
         return sum(not whole for whole in _whole(self._file(state.layout)[blocks], taken, places[:, 1]))
 
-    def _look(self) -> State:
+    def _chance(self) -> torch.Generator:
+        """Of this process: a forked worker's copy would draw what all others do."""
+        if self._process != os.getpid():
+            worker = get_worker_info()
+            self._generator = generator(self._seed + (worker.seed if worker else 0), "reader")
+            self._process = os.getpid()
+        return self._generator
+
+    def _look(self, *, anew: bool = False) -> State:
+        if not anew and monotonic() - self._looked < self._age:
+            return self._state
+        self._looked = monotonic()
         stamp = self._folder.stamp(JOURNAL) if self._folder.has(JOURNAL) else None
         if stamp is None or stamp != self._stamp:
             self._state = recall(self._folder)
@@ -138,7 +160,7 @@ class Reader:
             content = self._file(state.layout)[blocks]
             if all(_whole(content, taken, places[:, 2])):
                 return state.layout, content, taken
-            self._look()
+            self._look(anew=True)
         raise InputError(f"rows at {self._folder.path} are damaged: everlearn memory check tells how many")
 
     def _file(self, layout: Layout) -> Tensor:
