@@ -24,6 +24,7 @@ from everlearn.models import ByTask, ConvNet, TaskInputNet, mlp, nature
 from everlearn.streams import Omniglot, Permutations, Rotations, Tasks
 from everlearn.types import Batch, Diverged, InputError
 from everlearn.watch import Watch
+from everlearn.weights import OuterStep
 
 __all__ = [
     "AGEM",
@@ -47,6 +48,7 @@ __all__ = [
     "MERCurrent",
     "Omniglot",
     "Online",
+    "OuterStep",
     "Permutations",
     "Reptile",
     "Reservoir",

@@ -18,6 +18,11 @@ def flat(point: Point) -> Tensor:
     return torch.cat([part.flatten() for part in point.values()])
 
 
+def pseudo_gradient(before: Tensor, now: Tensor) -> Tensor:
+    """before − now: a step of SGD along it, from `before`, is Reptile's (Nichol et al. 2018, section 2)."""
+    return before - now
+
+
 @torch.no_grad()
 def move_from(model: nn.Module, before: Point, rate: float) -> None:
     """θ ← before + rate · (θ − before): the Reptile step (Nichol et al. 2018, Algorithm 1).
@@ -42,7 +47,7 @@ def move_from(model: nn.Module, before: Point, rate: float) -> None:
     for name, parameter in model.named_parameters():
         if name in before:
             start = before[name].to(parameter.device)
-            parameter.copy_(start + rate * (parameter - start))
+            parameter.copy_(start - rate * pseudo_gradient(start, parameter))
 
 
 @torch.no_grad()
