@@ -3,7 +3,7 @@
 from everlearn.gate import Gate, Verdict
 from everlearn.learner import Learner
 from everlearn.losses import chosen_huber, cross_entropy, huber, squared
-from everlearn.memory import Balanced, Fifo, Reservoir, Ring, Weighted
+from everlearn.memory import Balanced, BottomK, Fifo, Reservoir, Ring, Weighted
 from everlearn.methods import (
     AGEM,
     ER,
@@ -34,6 +34,7 @@ __all__ = [
     "MER",
     "Balanced",
     "Batch",
+    "BottomK",
     "ByTask",
     "ConvNet",
     "Diverged",

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from everlearn import checks, memory, methods, streams
-from everlearn.memory import Balanced, Fifo, Reservoir, Ring, Weighted
+from everlearn.memory import Balanced, BottomK, Fifo, Reservoir, Ring, Weighted
 from everlearn.models import ByTask, TaskInputNet, mlp
 from everlearn.streams import Omniglot, Permutations, Rotations, Tasks
 
@@ -36,6 +36,7 @@ def test_methods_that_take_any_memory_take_a_ring(name):
 
 MEMORIES = {
     "Balanced": lambda capacity: Balanced(capacity, by="task"),
+    "BottomK": lambda capacity: BottomK(capacity, key="n"),
     "Fifo": Fifo,
     "Reservoir": Reservoir,
     "Ring": lambda capacity: Ring(capacity, tasks=3),

@@ -143,10 +143,11 @@ def test_an_unknown_kind(tmp_path, whole):
             reopen(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["balanced", "fifo", "reservoir", "ring", "weighted"])
+@pytest.mark.parametrize("kind", ["balanced", "bottom-k", "fifo", "reservoir", "ring", "weighted"])
 def test_every_kind_is_known_by_its_folder(kind, tmp_path):
     made = {
         "balanced": lambda: el.Balanced(6, by="task", path=tmp_path),
+        "bottom-k": lambda: el.BottomK(6, key="n", path=tmp_path),
         "fifo": lambda: el.Fifo(6, path=tmp_path),
         "reservoir": lambda: el.Reservoir(6, path=tmp_path),
         "ring": lambda: el.Ring(6, tasks=2, path=tmp_path),

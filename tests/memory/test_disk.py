@@ -18,6 +18,7 @@ from everlearn.memory.reader import Reader
 
 MEMORIES = {
     "balanced": lambda capacity, **more: el.Balanced(capacity, by="task", **more),
+    "bottom-k": lambda capacity, **more: el.BottomK(capacity, key="n", **more),
     "weighted": lambda capacity, **more: el.Weighted(capacity, by="one", **more),
     "fifo": el.Fifo,
     "reservoir": el.Reservoir,

@@ -101,7 +101,7 @@ class BoundedMemory:
         if path is None:
             self._rows: Columns | OnDisk = Columns(rule.slots, self._padding)
         else:
-            self._rows = OnDisk(Folder(path), self._settings, rule.slots, at_least_one(saves), self._padding)
+            self._rows = OnDisk(Folder(path), self.rule, rule.slots, at_least_one(saves), self._padding)
         self._counters: Counters = dict(self._rows.counters)
         if isinstance(self._rows, OnDisk):
             self._check_counters(self._rows)
@@ -109,6 +109,17 @@ class BoundedMemory:
         if self.seen:
             # The draws that a crash cut off are not made again.
             self._generator = generator(seed, f"{rule.name} from {self.seen} on")
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """The admission rule's name and settings."""
+        padding = {"padding": self._padding} if self._padding else {}
+        return {"name": self._rule.name, **asdict(self._rule), **padding}
+
+    @property
+    def counters(self) -> Mapping[str, float]:
+        """What the rule remembers, by name."""
+        return self._counters
 
     @property
     def seen(self) -> int:
@@ -250,7 +261,7 @@ class BoundedMemory:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs: in RAM, a copy of the rows; on disk, the name of what was saved there."""
-        state = {"rule": self._settings}
+        state = {"rule": self.rule}
         if isinstance(self._rows, OnDisk):
             return state | {"save": self._rows.save(self._counters, self._generator.get_state().numpy().tobytes())}
         return state | {
@@ -272,8 +283,8 @@ class BoundedMemory:
         Raises:
             InputError: that one had another rule or capacity, or its rows are elsewhere.
         """
-        if state["rule"] != self._settings:
-            raise InputError(f"the saved memory is {named(state['rule'])}, this one {named(self._settings)}")
+        if state["rule"] != self.rule:
+            raise InputError(f"the saved memory is {named(state['rule'])}, this one {named(self.rule)}")
         if isinstance(self._rows, OnDisk):
             self._go_back(self._rows, state)
             return
@@ -319,11 +330,6 @@ class BoundedMemory:
     def _slots(self) -> Tensor:
         """Those in use, the oldest row's first where the rule knows."""
         return self._rule.slots_of(self._counters, torch.arange(len(self)))
-
-    @property
-    def _settings(self) -> dict[str, Any]:
-        padding = {"padding": self._padding} if self._padding else {}
-        return {"name": self._rule.name, **asdict(self._rule), **padding}
 
 
 def _below(bounds: Tensor, chance: torch.Generator) -> Tensor:

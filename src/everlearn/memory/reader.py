@@ -66,6 +66,11 @@ class Reader:
         return self._look().rule
 
     @property
+    def counters(self) -> Mapping[str, float]:
+        """What the rule remembers, by name, as last written."""
+        return self._look().counters
+
+    @property
     def seen(self) -> int:
         """Rows offered to the memory so far, but for those since its last flush that were passed over."""
         return int(self._look().counters.get("seen", 0))

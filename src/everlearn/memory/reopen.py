@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from everlearn.memory.balanced import Balanced
+from everlearn.memory.bottom_k import BottomK
 from everlearn.memory.bounded import BoundedMemory
 from everlearn.memory.fifo import Fifo
 from everlearn.memory.folder import Folder
@@ -12,7 +13,14 @@ from everlearn.memory.state import recall
 from everlearn.memory.weighted import Weighted
 from everlearn.types import InputError
 
-KINDS = {"balanced": Balanced, "fifo": Fifo, "reservoir": Reservoir, "ring": Ring, "weighted": Weighted}
+KINDS = {
+    "balanced": Balanced,
+    "bottom-k": BottomK,
+    "fifo": Fifo,
+    "reservoir": Reservoir,
+    "ring": Ring,
+    "weighted": Weighted,
+}
 """By their rule's name."""
 
 MOST = 2**27

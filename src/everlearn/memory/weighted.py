@@ -1,13 +1,13 @@
 """Weighted reservoir sampling: rows that weigh more are held with higher probability."""
 
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from everlearn.memory.bounded import PASSED, Admission, BoundedMemory
+from everlearn.memory import keyed
+from everlearn.memory.bounded import Admission, BoundedMemory
 from everlearn.memory.columns import check_capacity
 from everlearn.memory.padding import Padding
 from everlearn.memory.state import Counters
@@ -64,7 +64,7 @@ class Weighted(BoundedMemory):
 
 @dataclass(frozen=True)
 class ARes:
-    """Counters: `seen` rows, `held` of them now, all with keys `above`. A row's mark is its key's logarithm."""
+    """The keys are logarithms of u^(1/w); counters and marks are those of `keyed`."""
 
     capacity: int
     by: str
@@ -84,27 +84,13 @@ class ARes:
 
     def admit(self, counters: Counters, marks: Tensor, batch: Batch, chance: torch.Generator) -> Admission:
         """Algorithm A, with logarithms: log(u) / w."""
-        weights = batch[self.by].double()
-        keys = (torch.rand(len(weights), dtype=torch.float64, generator=chance).log() / weights.cpu()).tolist()
-        held, above = self.length(counters), counters.get("above", -inf)
-        marks, slots = marks.clone() if len(keys) > 1 else marks, []
-        for key in keys:
-            slot = held if held < self.capacity else int(marks.argmin())
-            least = above if held < self.capacity else float(marks[slot])
-            if key > least:
-                slots.append(slot)
-                held, above = min(held + 1, self.capacity), max(above, least)
-            else:
-                slots.append(PASSED)
-                above = max(above, key)
-            if len(keys) > 1 and slots[-1] != PASSED:
-                marks[slot] = key
-        seen = counters.get("seen", 0) + len(keys)
-        return Admission(slots, {"seen": seen, "held": held, "above": above}, keys)
+        weights = batch[self.by].double().cpu()
+        keys = torch.rand(len(weights), dtype=torch.float64, generator=chance).log() / weights
+        return keyed.admit(self.capacity, counters, marks, keys.tolist())
 
     def length(self, counters: Counters) -> int:
         """A counter."""
-        return int(counters.get("held", 0))
+        return keyed.length(counters)
 
     def slots_of(self, counters: Counters, rows: Tensor) -> Tensor:
         """The first ones, in any order."""
@@ -112,5 +98,4 @@ class ARes:
 
     def settle(self, counters: Counters, marks: Tensor, kept: Tensor) -> tuple[Tensor, Counters]:
         """Side by side."""
-        above = counters.get("above", -inf) if len(kept) else -inf
-        return torch.arange(len(kept)), counters | {"held": len(kept), "above": above}
+        return keyed.settle(counters, kept)

@@ -1,0 +1,44 @@
+"""Holding the rows with the largest keys: what weighted and hashed samples have in common.
+
+Counters: `seen` rows, `held` of them now: all that came, and were not deleted, whose keys are larger than `above`.
+A row's mark is its key.
+"""
+
+from math import inf
+
+import torch
+from torch import Tensor
+
+from everlearn.memory.bounded import PASSED, Admission
+from everlearn.memory.state import Counters
+
+
+def admit(capacity: int, counters: Counters, marks: Tensor, keys: list[float]) -> Admission:
+    """What becomes of rows with such keys, in order; a key that is held already is passed over."""
+    held, above = length(counters), counters.get("above", -inf)
+    marks, slots = marks.clone() if len(keys) > 1 else marks, []
+    for key in keys:
+        slot = held if held < capacity else int(marks.argmin())
+        least = above if held < capacity else float(marks[slot])
+        if key <= above or key < least:
+            slots.append(PASSED)
+            above = max(above, key)
+        elif (marks[:held] == key).any():
+            slots.append(PASSED)
+        else:
+            slots.append(slot)
+            held, above = min(held + 1, capacity), max(above, least)
+            if len(keys) > 1:
+                marks[slot] = key
+    return Admission(slots, {"seen": counters.get("seen", 0) + len(keys), "held": held, "above": above}, keys)
+
+
+def length(counters: Counters) -> int:
+    """How many rows are held: in the first slots, in any order."""
+    return int(counters.get("held", 0))
+
+
+def settle(counters: Counters, kept: Tensor) -> tuple[Tensor, Counters]:
+    """Side by side; where none is left it begins anew."""
+    above = counters.get("above", -inf) if len(kept) else -inf
+    return torch.arange(len(kept)), counters | {"held": len(kept), "above": above}
