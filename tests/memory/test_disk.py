@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import everlearn as el
 from everlearn import checks
+from everlearn.batches import join
 from everlearn.memory.fitting import fitting
 from everlearn.memory.reader import Reader
 
@@ -343,7 +344,7 @@ def test_rows_that_can_t_be_kept_are_refused_before_anything_is_kept(on_disk, tm
     memory = el.Fifo(3, path=tmp_path if on_disk else None)
     for bad, message in (
         ({"x": torch.zeros(2), "y": torch.zeros(1)}, "equally many rows: x has 2, y has 1"),
-        ({"x": torch.zeros(2).to(torch.uint16)}, "column 'x' is of torch.uint16, which a memory does not keep"),
+        ({"x": torch.zeros(2).to(torch.float8_e5m2)}, "column 'x' is of torch.float8_e5m2, which a memory does not"),
     ):
         for offer in (memory.expect, memory.add):
             with pytest.raises(el.InputError, match=message):
@@ -418,3 +419,18 @@ def test_many_saves_are_read_quickly(tmp_path):
     reader.sample(3)
     # Each save made a table of all rows before, which took some 5 seconds.
     assert time.process_time() - began < 1.5
+
+
+@pytest.mark.parametrize("dtype", [torch.uint16, torch.uint32])
+@pytest.mark.parametrize("padding", [{}, {"tokens": 0}], ids=["one length", "padded"])
+def test_tokens_without_a_sign(dtype, padding, tmp_path):
+    tokens = (torch.arange(1, 41).reshape(10, 4) + 2**16 - 30).to(dtype)
+    for memory in (el.Reservoir(6, padding=padding), el.Reservoir(6, padding=padding, path=tmp_path)):
+        memory.add({"tokens": tokens, "n": torch.arange(10), "kind": torch.arange(10).to(dtype)})
+        state = memory.state_dict()
+        assert memory.delete(kind=[int(memory.held()["n"][0])]) == 1
+        memory.load_state_dict(state)
+        drawn = memory.sample(50)
+        assert drawn["tokens"].dtype == dtype
+        assert torch.equal(drawn["tokens"].long(), tokens.long()[drawn["n"]])
+        assert join(drawn, drawn)["tokens"].dtype == dtype

@@ -68,8 +68,9 @@ def _values(name: str, values: Any) -> Tensor:
         wanted = torch.as_tensor(list(values) if isinstance(values, range) else values).flatten()
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name}={values!r:.80} are no numbers: {error}") from error
-    return wanted.long() if wanted.dtype is torch.bool else wanted
+    return _number(wanted)
 
 
 def _number(values: Tensor) -> Tensor:
-    return values.long() if values.dtype is torch.bool else values
+    """In a dtype that torch compares with all others."""
+    return values.long() if values.dtype in (torch.bool, torch.uint16, torch.uint32) else values

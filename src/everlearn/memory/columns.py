@@ -8,7 +8,7 @@ from torch import Tensor
 
 from everlearn.batches import check_alike, kinds
 from everlearn.memory.choice import Choice
-from everlearn.memory.layout import Layout
+from everlearn.memory.layout import Layout, selected, signed
 from everlearn.memory.padding import Padding, Rows, flat, lengths, padded, split
 from everlearn.memory.state import Counters
 from everlearn.types import Batch, InputError
@@ -80,7 +80,7 @@ class Columns:
                 for slot, row in zip(slots.tolist(), values, strict=True):
                     self._ragged[name][slot] = row
             else:
-                self._columns[name].index_copy_(0, slots, values.detach().cpu())
+                signed(self._columns[name]).index_copy_(0, slots, signed(values.detach().cpu()))
         if marks is not None:
             self.marks[slots] = torch.tensor(marks, dtype=torch.float64)
 
@@ -101,7 +101,7 @@ class Columns:
         return {
             name: [self._ragged[name][slot] for slot in slots.tolist()]
             if name in self._ragged
-            else self._columns[name].index_select(0, slots)
+            else selected(self._columns[name], slots)
             for name in self._layout.kinds
         }
 

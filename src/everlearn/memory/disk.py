@@ -27,7 +27,7 @@ from everlearn.memory.choice import Choice
 from everlearn.memory.fitting import spare
 from everlearn.memory.folder import Folder
 from everlearn.memory.journal import framed
-from everlearn.memory.layout import Layout
+from everlearn.memory.layout import Layout, selected
 from everlearn.memory.padding import Padding
 from everlearn.memory.state import JOURNAL, PLACE, ROWS, Counters, Saved, State, blocks_of, named, recall
 from everlearn.types import Batch, InputError
@@ -139,7 +139,7 @@ class OnDisk:
         """A copy of the rows in `slots`, in that order."""
         first = self._places[slots, 0]
         if not self._is_ragged:
-            return {name: values.index_select(0, first) for name, values in self._columns.items()}
+            return {name: selected(values, first) for name, values in self._columns.items()}
         assert self._state.layout is not None
         blocks, taken = chained(first, self._state.after)
         return self._state.layout.batch(self._file.index_select(0, blocks), taken) if len(slots) else {}

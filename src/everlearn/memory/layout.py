@@ -29,9 +29,22 @@ DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
         *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool),
+        *(torch.uint16, torch.uint32),
         *(torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128),
     )
 }
+
+SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32}
+
+
+def signed(values: Tensor) -> Tensor:
+    """The same bits in a dtype that torch can read and write by number."""
+    return values.view(SIGNED.get(values.dtype, values.dtype))
+
+
+def selected(values: Tensor, index: Tensor) -> Tensor:
+    """A copy of the rows at `index`, in that order."""
+    return signed(values).index_select(0, index).view(values.dtype)
 
 
 Size = TypeVar("Size", int, Tensor)
