@@ -186,15 +186,24 @@ class BoundedMemory:
         """
         if n < 0:
             raise InputError(f"cannot sample {n} rows")
+        n = min(n, len(self))
+        return self._rows.read(self._drawn(n, self._generator)) if n else {}
+
+    def prefetch(self, n: int) -> None:
+        """Begin to read, in the background, what the next `sample(n)` will draw, if nothing is drawn or added before.
+
+        Of use where the files are larger than what of them is in RAM; nothing that is drawn changes by it.
+        """
+        if isinstance(self._rows, OnDisk) and min(n, len(self)) > 0:
+            chance = torch.Generator()
+            chance.set_state(self._generator.get_state())
+            self._rows.prefetch(self._drawn(min(n, len(self)), chance))
+
+    def _drawn(self, n: int, chance: torch.Generator) -> Tensor:
+        """The slots of so many rows."""
         length = len(self)
-        n = min(n, length)
-        if n == 0:
-            return {}
-        if self._replace:
-            drawn = torch.randint(length, (n,), generator=self._generator)
-        else:
-            drawn = _distinct(n, length, self._generator)
-        return self._rows.read(self._rule.slots_of(self._counters, drawn))
+        drawn = torch.randint(length, (n,), generator=chance) if self._replace else _distinct(n, length, chance)
+        return self._rule.slots_of(self._counters, drawn)
 
     def held(self) -> Batch:
         """All rows, the oldest first where the rule knows, to be read only; without columns while it is empty."""

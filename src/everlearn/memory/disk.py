@@ -144,6 +144,11 @@ class OnDisk:
         blocks, taken = chained(first, self._state.after)
         return self._state.layout.batch(self._file.index_select(0, blocks), taken) if len(slots) else {}
 
+    def prefetch(self, slots: Tensor) -> None:
+        """Begin to read these rows, in the background."""
+        blocks = self._blocks(self._places[slots, 0]).sort().values.tolist()
+        self._folder.prefetch(ROWS, [(block * self._size, self._size) for block in blocks])
+
     def show(self, slots: Tensor) -> Batch:
         """The same."""
         return self.read(slots)

@@ -5,8 +5,10 @@ import os
 import stat
 import warnings
 import weakref
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import torch
 from torch import Tensor
@@ -36,6 +38,7 @@ class Folder:
         self._flags = (os.O_RDONLY if only_read else os.O_RDWR | os.O_CREAT) | getattr(os, "O_BINARY", 0)
         self._files: dict[str, int] = {}
         self._made = False
+        self._reading = Thread()
         self.close = weakref.finalize(self, _close, self._files)
 
     def has(self, name: str) -> bool:
@@ -114,6 +117,12 @@ class Folder:
             # That a tensor's memory can't be written.
             return torch.frombuffer(mmap.mmap(self._file(name), 0, access=access), dtype=torch.uint8)
 
+    def prefetch(self, name: str, parts: Sequence[tuple[int, int]]) -> None:
+        """Begin to read parts of a file, (byte, bytes), into the system's cache, unless others are being read."""
+        if hasattr(os, "pread") and not self._reading.is_alive():
+            self._reading = Thread(target=_read, args=(os.dup(self._file(name)), parts), daemon=True)
+            self._reading.start()
+
     def stamp(self, name: str) -> tuple[int, int, int]:
         """Something else once a file was written to at its end, or was given another content."""
         told = (self.path / name).stat()
@@ -146,6 +155,17 @@ def sync_names(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _read(file: int, parts: Sequence[tuple[int, int]]) -> None:
+    try:
+        if hasattr(os, "posix_fadvise"):
+            for place, size in parts:
+                os.posix_fadvise(file, place, size, os.POSIX_FADV_WILLNEED)
+        for place, size in parts:
+            os.pread(file, size, place)
+    finally:
+        os.close(file)
 
 
 _sync = os.fdatasync if hasattr(os, "fdatasync") else os.fsync
