@@ -2,7 +2,7 @@
 
 from everlearn.gate import Gate, Verdict
 from everlearn.learner import Learner
-from everlearn.losses import chosen_huber, cross_entropy, huber, squared
+from everlearn.losses import chosen_huber, cross_entropy, huber, next_token, squared
 from everlearn.memory import Balanced, BottomK, Fifo, Reservoir, Ring, Weighted
 from everlearn.methods import (
     AGEM,
@@ -67,6 +67,7 @@ __all__ = [
     "huber",
     "mlp",
     "nature",
+    "next_token",
     "squared",
 ]
 

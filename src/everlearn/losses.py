@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from everlearn.types import Batch, InputError, Loss, column
 
+IGNORED = -100
+"""The label of a token that does not count, as torch and transformers have it."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -131,6 +134,41 @@ def chosen_huber(output: Tensor, batch: Batch) -> Tensor:
         raise InputError(f"column 'action' must hold integers from 0 to {output.shape[1] - 1}")
     value = output.gather(1, action.long()[:, None])[:, 0]
     return F.huber_loss(value, target.to(value.dtype), reduction="none")
+
+
+def next_token(output: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy of each token but the first, by what the model says at the one before.
+
+    Args:
+        output: (rows, tokens, vocabulary) logits, as causal language models give them.
+        batch: with `labels` (rows, tokens), in which −100 does not count; without them `input_ids` are the labels.
+
+    Returns:
+        (rows,) in nats, each row's share: their mean is the mean over all tokens that count, however many a row has.
+
+    Raises:
+        InputError: the shapes don't fit, a label is out of range, or none counts.
+
+    >>> next_token(torch.zeros(2, 3, 4), {"input_ids": torch.tensor([[0, 1, 2], [3, 0, 1]])})
+    tensor([1.3863, 1.3863])
+    """
+    labels = batch["labels"] if "labels" in batch else column(batch, "input_ids", "next_token")
+    if not isinstance(output, Tensor) or output.ndim != 3 or labels.shape != output.shape[:2]:
+        given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise InputError(
+            f"next_token needs logits (rows, tokens, vocabulary), not {given}, and a label for each token, not "
+            f"{tuple(labels.shape)}: pick the logits in forward="
+        )
+    wanted = labels[:, 1:].long()
+    counts = wanted != IGNORED
+    if not counts.any():
+        raise InputError("no token of this batch counts: all its labels are −100")
+    lowest, highest = (bound.item() for bound in wanted[counts].aminmax())
+    if lowest < 0 or highest >= output.shape[2]:
+        wrong = lowest if lowest < 0 else highest
+        raise InputError(f"token {wrong} is out of range: the model knows {output.shape[2]} tokens")
+    losses = F.cross_entropy(output[:, :-1].transpose(1, 2), wanted, ignore_index=IGNORED, reduction="none")
+    return losses.sum(1) * len(labels) / counts.sum()
 
 
 def as_loss(loss: Loss | nn.Module) -> Loss:

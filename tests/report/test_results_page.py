@@ -70,6 +70,7 @@ def test_the_findings_are_those_that_the_paper_s_page_discusses():
         ("permutations", "task-er-rmsprop", 200): ["RA"],
         ("many-permutations", "task-er-adam", 500): ["RA"],
         ("many-permutations", "task-er-rmsprop", 500): ["RA"],
+        ("rotations", "gem-reservoir", 5120): ["RA"],
         ("rotations", "gem-reservoir", 500): ["RA"],
         ("rotations", "gem-reservoir", 200): ["RA"],
         ("many-permutations", "gem-reservoir", 5120): ["RA"],

@@ -138,7 +138,7 @@ class Paper:
     def _list(self) -> int:
         """Tell what tables and figures there are, and how much of each is recorded."""
         runs = f"seeds {self.first_seed} to {self.first_seed + self.seeds - 1}"
-        print(f"{'table':<14}{'what it compares':<62}recorded in {self.out}, {runs}")
+        print(f"{'table':<14}{'what it compares':<64}recorded in {self.out}, {runs}")
         for number, about in TABLES.items():
             self._tell(str(number), about.about, replace(self, table=number).experiments())
         if find_spec("gymnasium") is None:
@@ -154,7 +154,7 @@ class Paper:
 
     def _tell(self, name: str, about: str, wanted: Sequence[Launched]) -> None:
         done = sum(one.is_finished(self.out / one.folder()) for one in wanted)
-        print(f"{name:<14}{about:<62}{done} of {len(wanted)} runs")
+        print(f"{name:<14}{about:<64}{done} of {len(wanted)} runs")
 
     def _seeds(self) -> range:
         return range(self.first_seed, self.first_seed + self.seeds)

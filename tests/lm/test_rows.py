@@ -1,0 +1,48 @@
+"""Texts as rows: what is kept back is not read, and bytes add up."""
+
+import pytest
+import torch
+
+import everlearn as el
+from everlearn.lm import rows, texts
+from everlearn.lm.rows import cut
+
+NAMES = ("english", "german", "python")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bytes_are_rows_in_their_order_and_pieces_are_kept_back(name, told):
+    own = cut(name, NAMES, "bytes", 16)
+    content = told[name]()
+    assert own.training.dtype == own.testing.dtype == torch.uint16
+    assert bytes(own.training[0].tolist()) == content[:16]
+    whole = len(content) // 16
+    assert len(own.training) + len(own.testing) == whole
+    assert abs(len(own.testing) / whole - 1 / rows.EVERY) < 0.01
+    first = rows.PIECE * rows.EVERY // 2
+    assert bytes(own.testing[0].tolist()) == content[16 * first : 16 * first + 16]
+
+
+def test_pairs_stand_for_as_many_bytes_as_there_are(told):
+    for name in NAMES:
+        encode, bytes_of = rows._pairs(NAMES)
+        content = told[name]()[:55_000]
+        found = encode(content)
+        assert int(bytes_of[found.long()].sum()) == len(content)
+        assert len(found) < len(content) / 2
+    again = rows._pairs.__wrapped__(NAMES)[0]
+    assert torch.equal(again(content), found)
+
+
+def test_what_can_not_be_is_refused(told, monkeypatch, tmp_path):
+    with pytest.raises(el.InputError, match="there is no text 'french'; there are: english, german, python"):
+        cut("french", NAMES, "bytes", 16)
+    with pytest.raises(el.InputError, match="'english' is too short: 183 rows"):
+        cut("english", NAMES, "bytes", 1000)
+    monkeypatch.undo()
+    monkeypatch.setenv("EVERLEARN_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    texts.text.cache_clear()
+    with pytest.raises(el.InputError, match=r"this needs a text at .*novels_en\.txt\.xz"):
+        texts.text("english")
+    assert len(texts.text("python")) > 1_000_000
