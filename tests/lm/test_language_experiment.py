@@ -24,7 +24,7 @@ def test_a_life_reads_each_text_in_turn_and_is_tested_on_all(tmp_path):
     events = list(experiment().perform(tmp_path))
     assert [event.step for event in events if isinstance(event, lm.Read)] == list(range(1, 19))
     tested = [event for event in events if isinstance(event, lm.Tested)]
-    assert [event.step for event in tested] == [0, 4, 8, 12, 16, 18]
+    assert [event.step for event in tested] == [0, 4, 6, 8, 12, 16, 18]
     assert all(5.4 < loss < 5.8 for loss in tested[0].losses)
     assert all(after < before for before, after in zip(tested[0].losses, tested[-1].losses, strict=True))
     assert all(0 < event.remembering < event.learning for event in tested[1:])
@@ -98,7 +98,7 @@ def test_what_can_not_be_is_refused():
         ({"size": "huge"}, "size must be one of small, medium, large, not 'huge'"),
         ({"texts": ("english", "latin")}, "texts must be one of english, german, python, not 'latin'"),
         ({"schedule": "linear"}, "schedule must be one of constant, cosine"),
-        ({"rows": 5}, "of the 5 rows of a batch, 5 can't be old ones"),
+        ({"batch": 5}, "of the 5 rows of a batch, 5 can't be old ones"),
         ({"lr": 0.0}, "lr must be"),
         ({"steps": 0}, "steps must be at least 1"),
     ):

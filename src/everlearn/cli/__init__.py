@@ -10,12 +10,14 @@ import tyro
 from everlearn.cli.data import Data
 from everlearn.cli.experiments import List, Paper, Play, Report, Run, Story
 from everlearn.cli.gate import Gate
+from everlearn.cli.language import Language
 from everlearn.cli.memory import Memory
 from everlearn.types import Diverged, InputError
 
 Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Paper, tyro.conf.subcommand("paper")]
+    | Annotated[Language, tyro.conf.subcommand("lm")]
     | Annotated[Story, tyro.conf.subcommand("story")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Play, tyro.conf.subcommand("play")]

@@ -1,9 +1,7 @@
 """Commands that run experiments and show what came of them."""
 
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,21 +9,11 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from everlearn.cli.told import told
+from everlearn.cli.shown import check_page, launch_and_show, show
 from everlearn.experiment import Experiment
-from everlearn.launch import Launched, launch
+from everlearn.launch import Launched
 from everlearn.presets import CHOSEN, METHODS, STREAMS, TABLES, paper, sizes, table
 from everlearn.ranges import at_least
-from everlearn.report import (
-    alignment_table,
-    game_table,
-    read_lives,
-    read_results,
-    reproduction_table,
-    text_table,
-    transfer_table,
-    write_page,
-)
 from everlearn.run import Evaluation
 from everlearn.story import tell
 from everlearn.streams.datasets import DATASETS, load
@@ -83,7 +71,7 @@ class Run:
         settings = {one.name: getattr(self, one.name) for one in fields(Experiment) if one.name != "seed"}
         first = Experiment(**settings, seed=self.stream.seed)
         _get_data([first])
-        return _launch([replace(first, seed=first.seed + i) for i in range(self.seeds)], self.out, self.workers)
+        return launch_and_show([replace(first, seed=first.seed + i) for i in range(self.seeds)], self.out, self.workers)
 
 
 @dataclass(frozen=True)
@@ -121,14 +109,14 @@ class Paper:
         at_least(1, seeds=self.seeds)
         if self.figure is not None:
             self._refuse("with a --figure there are no", "table", "stream", "memory", "methods", "examples")
-            return _launch(self._lives(self.figure), self.out, self.workers, report=self.out / "report.html")
+            return launch_and_show(self._lives(self.figure), self.out, self.workers, report=self.out / "report.html")
         self._refuse("without a --figure there are no", "sequences", "arms", "frames")
         if self.table is None and self.stream is None:
             self._refuse("without a --stream or a --table there are no", "memory", "methods", "examples")
             return self._list()
         experiments = self.experiments()
         _get_data(experiments)
-        return _launch(experiments, self.out, self.workers, report=self.out / "report.html", table=self.table)
+        return launch_and_show(experiments, self.out, self.workers, report=self.out / "report.html", table=self.table)
 
     def _refuse(self, why: str, *names: str) -> None:
         given = [f"--{name}" for name in names if getattr(self, name) is not None]
@@ -197,8 +185,8 @@ class Report:
     def __call__(self) -> int:
         if not self.runs:
             raise InputError("name the folders of the runs, such as: everlearn report runs")
-        _check_page(self.out)
-        _show(self.runs, self.out)
+        check_page(self.out)
+        show(self.runs, self.out)
         print(f"\nreport: {self.out.resolve()}")
         return 0
 
@@ -215,7 +203,7 @@ class Story:
     def __call__(self) -> int:
         if self.workers is not None:
             at_least(1, workers=self.workers)
-        _check_page(self.out)
+        check_page(self.out)
         tell(self.out, self.workers)
         print(f"story: {self.out.resolve()}")
         return 0
@@ -269,53 +257,7 @@ class List:
         return 0
 
 
-def _check_page(path: Path) -> None:
-    """Before anything is done for it: a page can be written there."""
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise InputError(f"the page can't be written to {path}: name a file with --out")
-
-
 def _get_data(experiments: Sequence[Experiment]) -> None:
     """Before processes start that need it: once, and with its errors."""
     for data in dict.fromkeys(one.stream.data for one in experiments):
         load(data)
-
-
-def _launch(
-    experiments: Sequence[Launched],
-    out: Path,
-    workers: int | None,
-    report: Path | None = None,
-    table: int | None = None,
-) -> int:
-    """Run, then show what the runs gave, and what the paper's table holds beside."""
-    outcome = launch(experiments, out, workers)
-    for folder, error in outcome.failures.items():
-        print(f"everlearn: {folder.name}: {told(error)}", file=sys.stderr)
-    if outcome.interrupted:
-        print("everlearn: stopped; what was done is kept, and the same command goes on from there", file=sys.stderr)
-        return 130
-    done = [out / one.folder() for one in experiments if out / one.folder() not in outcome.failures]
-    if done:
-        _show(done, report, table)
-        print(f"\nrecords: {out.resolve()}")
-        if report is not None:
-            print(f"report: {report.resolve()}")
-    return 1 if outcome.failures else 0
-
-
-def _show(places: Sequence[Path], page: Path | None, table: int | None = None) -> None:
-    """Print the tables of what is recorded at or below some folders, and write the page where there is to be one."""
-    results, games = read_results(places), read_lives(places)
-    if not (results or games):
-        raise InputError(f"no finished run at or below {', '.join(map(str, places))}")
-    if page is not None:
-        write_page(results, page, games)
-    tables = [text_table(results), alignment_table(results), game_table(games)]
-    if table == 5:
-        tables.append(transfer_table(results))
-    if table in (7, 8, 9):
-        tables.append(reproduction_table(results))
-    print("\n\n".join(filter(None, tables)))

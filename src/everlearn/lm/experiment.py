@@ -54,7 +54,7 @@ class Tested:
 class LanguageExperiment:
     """One model reads texts one after another, or all at once. Everything random follows from `seed`.
 
-    Each step learns a batch of `rows` rows, whatever the method: those that it replays are among them, so that all
+    Each step learns a batch of `batch` rows, whatever the method: those that it replays are among them, so that all
     methods take as many steps on as many tokens, and those that replay read fewer new ones.
     """
 
@@ -76,12 +76,12 @@ class LanguageExperiment:
     """The model's, of `SIZES`."""
     steps: int = 250
     """Batches of each text."""
-    rows: int = 20
-    """Of a batch."""
+    batch: int = 20
+    """Rows of a batch."""
     context: int = 128
     """Tokens of a row."""
     every: int = 50
-    """Steps from one test to the next."""
+    """Steps from one test to the next; there is one at each text's end too."""
     tested: int = 100
     """Rows of each text that are tested on."""
     seed: int = 0
@@ -89,12 +89,12 @@ class LanguageExperiment:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "texts", tuple(self.texts))
-        at_least(1, steps=self.steps, rows=self.rows, every=self.every, tested=self.tested, texts=len(self.texts))
+        at_least(1, steps=self.steps, batch=self.batch, every=self.every, tested=self.tested, texts=len(self.texts))
         at_least(2, context=self.context)
         at_least(0, seed=self.seed)
         positive(lr=self.lr)
-        if self.method.replayed >= self.rows:
-            raise InputError(f"of the {self.rows} rows of a batch, {self.method.replayed} can't be old ones")
+        if self.method.replayed >= self.batch:
+            raise InputError(f"of the {self.batch} rows of a batch, {self.method.replayed} can't be old ones")
         for name in self.texts:
             _one_of("texts", name, TEXTS)
         _one_of("size", self.size, SIZES)
@@ -145,7 +145,7 @@ class LanguageExperiment:
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
 
-        most = self.memory or self.length * self.rows
+        most = self.memory or self.length * self.batch
         memory = Clocked(Reservoir(most if self.method.replayed else 1, seed=self.seed))
         return Learner(
             model, optimizer, next_token, memory=memory, method=self.method, forward=call_on_tokens, step=step
@@ -163,7 +163,7 @@ class LanguageExperiment:
 
     def batches(self) -> list[Tensor]:
         """The new rows of each step: (rows, context) uint16; of each text some in an order drawn by the seed."""
-        new = self.rows - self.method.replayed
+        new = self.batch - self.method.replayed
         read = []
         for name in self.texts:
             rows = cut(name, self.texts, self.tokens, self.context).training
@@ -207,7 +207,7 @@ class LanguageExperiment:
             loss = learner.learn({"input_ids": rows})
             learning += perf_counter() - start
             yield Read(step + 1, float(loss)), None
-            if (step + 1) % self.every == 0 or step + 1 == len(batches):
+            if (step + 1) % self.every == 0 or (step + 1) % self.steps == 0:
                 event = self._tested(learner, step + 1, learning, memory.seconds)
                 learning, memory.seconds = 0.0, 0.0
                 yield event, learner.state_dict() | {"step": step + 1}
@@ -220,7 +220,7 @@ class LanguageExperiment:
         """Nats a byte on a text's rows that are kept back, but for each row's first token."""
         own = cut(name, self.texts, self.tokens, self.context)
         rows = own.testing[torch.linspace(0, len(own.testing) - 1, self.tested).long()]
-        nats = sum(float(learner.losses({"input_ids": part}).sum()) for part in rows.split(self.rows))
+        nats = sum(float(learner.losses({"input_ids": part}).sum()) for part in rows.split(self.batch))
         return nats * (self.context - 1) / int(own.bytes_of[rows[:, 1:].long()].sum())
 
 

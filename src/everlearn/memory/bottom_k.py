@@ -36,8 +36,8 @@ class BottomK(BoundedMemory):
 
     A row's key is a hash of its identity, and those with the largest keys are held (by symmetry, the bottom k). So
     which rows are held goes by nothing but the identities that came: not by their order, nor by chance. A row that
-    comes twice is held once, whatever came in between, so that a stream may go on from before a crash; and memories
-    of several processes, each of its own stream, are `merge`d into the very one that a single process would have had.
+    comes twice is held once, whatever came in between, so that a stream may go on from before a crash; and to `merge`
+    memories of several processes, each of its own stream, makes the very one that a single process would have had.
 
     What is held is always all rows with keys above some bound, but for those deleted; that is what merging goes by.
     Where rows are deleted, new ones enter the free slots only with keys above it. Where none remain it begins anew.

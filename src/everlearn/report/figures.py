@@ -9,6 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from everlearn.report.language import Readings
 from everlearn.report.lives import Lives
 from everlearn.report.results import Result, names
 from everlearn.report.svg import COLOURS, grid, style, svg
@@ -77,6 +78,29 @@ def _every_game(lives: Lives, name: str, limits: tuple[float, float]) -> str:
         axes.set_ylabel("score")
         axes.set_title(name, loc="left", fontsize=11)
         return svg(figure, f"Score of every task, {name}, {lives.experiment.folder()}")
+
+
+def every_text(group: Sequence[Readings]) -> list[str]:
+    """For each arm the loss on every text, mean over seeds, from first (blue) to last (red); thick while it is read."""
+    losses = np.concatenate([readings.curves()[1][:, 1:].mean(0).ravel() for readings in group])
+    return [_every_text(readings, (0.0, 1.05 * float(losses.max()))) for readings in group]
+
+
+def _every_text(readings: Readings, limits: tuple[float, float]) -> str:
+    with style():
+        figure, axes = _axes(4.6, 3.0, "batches", limits)
+        steps, values = readings.curves()
+        texts, length = readings.config["texts"], readings.config["steps"]
+        for number, name in enumerate(texts):
+            colour, mean = _TASKS(number / max(1, len(texts) - 1)), values[:, :, number].mean(0)
+            axes.plot(steps, mean, color=colour, linewidth=1.1, label=name)
+            own = (steps >= number * length) & (steps <= (number + 1) * length)
+            if not readings.config["joint"]:
+                axes.plot(steps[own], mean[own], color=colour, linewidth=3.2, solid_capstyle="round")
+        axes.set_ylabel("nats a byte")
+        axes.set_title(readings.arm, loc="left", fontsize=11)
+        axes.legend(fontsize=8, frameon=False)
+        return svg(figure, f"Loss on every text, {readings.arm}, {readings.runs[0].folder.name}")
 
 
 def _axes(

@@ -8,9 +8,12 @@ from string import Template
 
 from everlearn.report.alignment import CAPTION, PROTOCOLS, alignment_rows
 from everlearn.report.alignment import HEADINGS as ALIGNED
-from everlearn.report.figures import every_task, seen_so_far
+from everlearn.report.figures import every_task, every_text, seen_so_far
 from everlearn.report.games import game_section
 from everlearn.report.html import page
+from everlearn.report.language import CAPTION as LANGUAGE_CAPTION
+from everlearn.report.language import HEADINGS as LANGUAGE
+from everlearn.report.language import Readings, language_gaps, language_rows, language_title
 from everlearn.report.lives import Lives
 from everlearn.report.results import Result, names
 from everlearn.report.svg import COLOURS
@@ -55,18 +58,43 @@ $rows
 </table></div>""")
 
 
-def write_page(results: Sequence[Result], path: Path, games: Sequence[Sequence[Lives]] = ()) -> None:
+TEXTS = Template("""<section>
+<h2>$title</h2>
+<p>$caption</p>
+<div class="wide"><table>
+<thead><tr>$headings</tr></thead>
+<tbody>
+$rows
+</tbody>
+</table></div>
+<p>$gaps</p>
+<h2>Every text</h2>
+<p>One line a text, the mean over seeds; thick while the text is read. A line that rises after that is forgetting.</p>
+<div class="figures">
+$figures
+</div>
+<details><summary>Settings and versions</summary><pre>$settings</pre></details>
+</section>""")
+
+
+def write_page(
+    results: Sequence[Result],
+    path: Path,
+    games: Sequence[Sequence[Lives]] = (),
+    readings: Sequence[Sequence[Readings]] = (),
+) -> None:
     """Write the report.
 
     Args:
         results: of any streams; each gets a section.
         path: the HTML file, written whole or not at all.
         games: of any sequences; each comparison gets a section.
+        readings: of any texts, likewise.
 
     Raises:
         OSError: it can't be written.
     """
-    sections = [*map(_section, by_stream(results)), *map(game_section, games)]
+    sections = [*map(_section, by_stream(results)), *map(game_section, games), *map(_text_section, readings)]
     write_whole(path, page("everlearn report", "\n".join(sections)).encode())
 
 
@@ -86,6 +114,25 @@ def _section(results: Sequence[Result]) -> str:
         alignment=_alignment(results),
         settings=escape("\n".join(_settings(result) for result in results)),
     )
+
+
+def _text_section(group: Sequence[Readings]) -> str:
+    rows = language_rows(group)
+    return TEXTS.substitute(
+        title=escape(language_title(group)),
+        caption=escape(LANGUAGE_CAPTION).replace("\n", "<br>"),
+        headings="".join(f"<th>{heading}</th>" for heading in LANGUAGE),
+        rows="\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows),
+        gaps="<br>".join(map(escape, language_gaps(group))),
+        figures="\n".join(f"<figure>{figure}</figure>" for figure in every_text(group)),
+        settings=escape("\n".join(_reading_settings(one) for one in group)),
+    )
+
+
+def _reading_settings(readings: Readings) -> str:
+    seeds = [run.config["seed"] for run in readings.runs]
+    config = {key: value for key, value in readings.config.items() if key != "seed"} | {"seeds": seeds}
+    return json.dumps(config | {"versions": readings.runs[0].versions}, ensure_ascii=False)
 
 
 def _alignment(results: Sequence[Result]) -> str:

@@ -235,7 +235,7 @@ def by_seed(runs: list[Any]) -> list[Any]:
 def _read(path: Path) -> Run | None:
     """A finished run from its record; None where it is not."""
     lines = list(Record(path.parent).lines())
-    if not lines or "sequence" in lines[0].get("config", {}):
+    if not lines or {"sequence", "texts"} & lines[0].get("config", {}).keys():
         return None
     try:
         run = Run(path.parent, lines[0]["config"], lines[0]["versions"], lines[1:])

@@ -30,14 +30,12 @@ class OuterStep:
 
     where g may be averaged over processes that each have their own θ. What that is goes by its settings:
 
-    | | outer optimizer | averaged | every |
-    |---|---|---|---|
-    | `reptile` (Nichol et al. 2018); across batches: MER's γ, Abbes et al. 2026 | SGD, rate ε | no | few |
-    | `lookahead` (Zhang et al. 2019, Algorithm 1) | SGD, rate α | no | 5 |
-    | `snoo` (arXiv 2510.15830), DiLoCo of one worker | SGD with Nesterov momentum | no | tens |
-    | `local_sgd` (McMahan et al. 2017; Stich 2019) | SGD, rate 1 | yes | few |
-    | `batched_reptile` (Nichol et al. 2018, Algorithm 2) | SGD, rate ε | yes | few |
-    | `diloco` (Douillard et al. 2023, Algorithm 1) | SGD with Nesterov momentum | yes | hundreds |
+    * `reptile`, plain SGD with a rate ε: Reptile (Nichol et al. 2018, Algorithm 1), MER's step across batches (its γ;
+      Abbes et al. 2026), and `lookahead` (Zhang et al. 2019, Algorithm 1), with other settings
+    * `snoo`, SGD with Nesterov momentum: SNOO (arXiv 2510.15830), which is DiLoCo of one worker
+    * `local_sgd`, averaged, SGD with a rate of 1: Local SGD (Stich 2019), federated averaging (McMahan et al. 2017)
+    * `batched_reptile`, averaged, plain SGD: Reptile over several tasks at once (Nichol et al. 2018, Algorithm 2)
+    * `diloco`, averaged, with Nesterov momentum: DiLoCo (Douillard et al. 2023, Algorithm 1)
 
     Momentum changes what Reptile's steps are, to first order: more than a raise of the gradients' dot products.
 
