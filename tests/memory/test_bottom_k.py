@@ -112,7 +112,7 @@ def chi_square(times, expected):
 
 def test_a_merged_sample_is_uniform():
     """Streams of unlike lengths: rows side by side, drawn from, would hold the short streams' too often."""
-    lengths, capacity, repeats = (50, 200, 30, 120), 20, 600
+    lengths, capacity, repeats = (50, 200, 30, 120), 20, 300
     borders = [0, *torch.tensor(lengths).cumsum(0).tolist()]
     merged, alone = torch.zeros(400), torch.zeros(400)
     for salt in range(repeats):

@@ -145,7 +145,7 @@ class Hashed:
         """By nothing but the identities."""
         # The upper 53 bits: each a number of its own in float64.
         keys = (hashed(batch[self.key].cpu(), self.salt) >> 11).double() / 2**52
-        return keyed.admit(self.capacity, counters, marks, keys.tolist())
+        return keyed.admit(self.capacity, counters, marks, keys.tolist(), may_repeat=True)
 
     def length(self, counters: Counters) -> int:
         """A counter."""

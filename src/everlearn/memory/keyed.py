@@ -13,8 +13,10 @@ from everlearn.memory.bounded import PASSED, Admission
 from everlearn.memory.state import Counters
 
 
-def admit(capacity: int, counters: Counters, marks: Tensor, keys: list[float]) -> Admission:
-    """What becomes of rows with such keys, in order; a key that is held already is passed over."""
+def admit(
+    capacity: int, counters: Counters, marks: Tensor, keys: list[float], *, may_repeat: bool = False
+) -> Admission:
+    """What becomes of rows with such keys, in order; where they may repeat, one that is held already is passed over."""
     held, above = length(counters), counters.get("above", -inf)
     marks, slots = marks.clone() if len(keys) > 1 else marks, []
     for key in keys:
@@ -23,7 +25,7 @@ def admit(capacity: int, counters: Counters, marks: Tensor, keys: list[float]) -
         if key <= above or key < least:
             slots.append(PASSED)
             above = max(above, key)
-        elif (marks[:held] == key).any():
+        elif may_repeat and (marks[:held] == key).any():
             slots.append(PASSED)
         else:
             slots.append(slot)
