@@ -10,8 +10,8 @@ run: .venv/cli
 test: .venv/dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-# The story's page in a browser, and sinks against the real packages: Debian's chromium must be installed. SCREENSHOTS names a folder for pictures of it.
-test-extras: .venv/dev .venv/browser .venv/watch
+# The story's page in a browser, sinks and trainers against the real packages: Debian's chromium must be installed. SCREENSHOTS names a folder for pictures of it.
+test-extras: .venv/dev .venv/browser .venv/trainers .venv/watch
 	$(BIN)/python -m pytest -m extra tests/story tests/integrations
 
 # Long forms of the tests of crashes, of damage, and of rows without end: an hour or two.
@@ -41,7 +41,7 @@ docs: .venv/dev
 	$(PYTHON) -m venv .venv
 
 # Versions are those of pins.txt. `make run` installs what it needs; the rest is for developers.
-.venv/cli .venv/dev .venv/browser .venv/watch .venv/stores: pyproject.toml pins.txt | .venv/bin/python
+.venv/cli .venv/dev .venv/browser .venv/trainers .venv/watch .venv/stores: pyproject.toml pins.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --constraint pins.txt --editable '.[$(@F)]'
 	touch $@
 

@@ -1,0 +1,174 @@
+"""MER in transformers' Trainer, TRL's SFTTrainer and with PEFT's adapters, the real ones: make test-extras."""
+
+import pytest
+import torch
+
+import everlearn as el
+
+pytestmark = [pytest.mark.extra, pytest.mark.filterwarnings("ignore")]
+
+
+class Rows(torch.utils.data.Dataset):
+    """Rows of which each is another, longer or shorter."""
+
+    def __init__(self, n, begin=0, lengths=(16,)):
+        self.n, self.begin, self.lengths = n, begin, lengths
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, index):
+        length = self.lengths[index % len(self.lengths)]
+        tokens = (torch.arange(16) * (1 + index % 5) + self.begin + index) % 60 + 2
+        labels = torch.where(torch.arange(16) < length, tokens, -100)
+        mask = (torch.arange(16) < length).long()
+        return {"input_ids": tokens * mask, "labels": labels, "attention_mask": mask}
+
+
+def llama():
+    from transformers import LlamaConfig, LlamaForCausalLM, set_seed
+
+    set_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=64, num_key_value_heads=2, max_position_embeddings=32, **sizes))
+
+
+def arguments(folder, kind=None, **more):
+    from transformers import TrainingArguments
+
+    usual = {"max_steps": 12, "per_device_train_batch_size": 6, "save_steps": 4, "logging_steps": 100}
+    quiet = {"report_to": [], "use_cpu": True, "disable_tqdm": True, "learning_rate": 0.01}
+    return (kind or TrainingArguments)(str(folder), **usual, **quiet, **more)
+
+
+def make(folder, model=None, lengths=(16,), accumulated=2, **settings):
+    from transformers import Trainer
+
+    from everlearn.integrations.hugging_face import MERCallback
+
+    own = {"replay_ratio": 0.25, "memory_size": 20, "reptile_every": 3, "reptile_rate": 0.5} | settings
+    trainer = Trainer(
+        model or llama(),
+        arguments(folder, gradient_accumulation_steps=accumulated),
+        train_dataset=Rows(200, lengths=lengths),
+    )
+    return trainer, MERCallback(**own).attach(trainer)
+
+
+def weights(trainer):
+    return {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_resumed_run_is_an_unbroken_one(on_disk, tmp_path):
+    def own(name):
+        return {"memory_dir": tmp_path / name} if on_disk else {}
+
+    whole, _ = make(tmp_path / "whole", **own("one"))
+    whole.train()
+    first, callback = make(tmp_path / "cut", **own("other"))
+    first.args.max_steps = 12
+    first.train()
+    if on_disk:
+        callback._memory.close()
+    again, callback = make(tmp_path / "cut", **own("other"))
+    again.train(resume_from_checkpoint=str(tmp_path / "cut" / "checkpoint-8"))
+    assert callback._memory.seen == 12 * 2 * 6
+    assert len(callback._memory) == 20
+    assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(again).items())
+
+
+def test_old_rows_are_in_each_batch_and_in_the_mean_over_tokens(tmp_path, monkeypatch):
+    trainer, _ = make(tmp_path, lengths=(16, 5, 9))
+    seen, compute = [], trainer.compute_loss
+
+    def watched(model, inputs, *args, num_items_in_batch=None, **more):
+        seen.append((len(inputs["input_ids"]), int((inputs["labels"][:, 1:] != -100).sum()), int(num_items_in_batch)))
+        return compute(model, inputs, *args, num_items_in_batch=num_items_in_batch, **more)
+
+    monkeypatch.setattr(trainer, "compute_loss", watched)
+    trainer.train()
+    assert [rows for rows, *_ in seen] == [6] + [8] * 23
+    for one, other in zip(seen[::2], seen[1::2], strict=True):
+        assert one[1] + other[1] == one[2] == other[2]
+
+
+def test_reptile_steps_follow_steps_of_the_optimizer(tmp_path):
+    """As by hand: a run without them, and θ₀ + .5 (θ − θ₀) after its third step."""
+    start = {name: value.detach().clone() for name, value in llama().named_parameters()}
+    ends = {}
+    for every in (0, 3):
+        trainer, _ = make(tmp_path / str(every), reptile_every=every)
+        trainer.args.max_steps = 3
+        trainer.train()
+        ends[every] = weights(trainer)
+    for name, value in ends[3].items():
+        torch.testing.assert_close(value, start[name] + 0.5 * (ends[0][name] - start[name]))
+
+
+def test_with_lora_the_adapter_alone_moves(tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    model = get_peft_model(llama(), LoraConfig(r=2, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"))
+    trainer, callback = make(tmp_path, model)
+    before = weights(trainer)
+    trainer.train()
+    changed = {name for name, value in weights(trainer).items() if not torch.equal(value, before[name])}
+    assert changed == {name for name in before if "lora_" in name}
+    assert callback._outer.state_dict()["slow"].keys() == changed
+
+
+def test_trl_s_trainer_takes_it(tmp_path):
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    from everlearn.integrations.hugging_face import MERCallback
+
+    rows = [{"input_ids": row["input_ids"].tolist()} for row in (Rows(100)[i] for i in range(100))]
+    config = arguments(tmp_path, SFTConfig, max_length=16, packing=False, bf16=False)
+    trainer = SFTTrainer(llama(), config, train_dataset=Dataset.from_list(rows), processing_class=Tokenizer.made())
+    callback = MERCallback(memory_size=20, reptile_every=3, reptile_rate=0.5, probes={"old": trainer.train_dataset})
+    callback.attach(trainer)
+    trainer.train()
+    assert callback._memory.seen == 72
+    assert callback._outer.taken == 12
+    assert callback.forgotten.keys() == {"old"}
+
+
+class Tokenizer:
+    """The least that a trainer asks for."""
+
+    @staticmethod
+    def made():
+        from tokenizers import Tokenizer as Words
+        from tokenizers.models import WordLevel
+        from transformers import PreTrainedTokenizerFast
+
+        words = Words(WordLevel({str(n): n for n in range(62)} | {"<pad>": 62, "<end>": 63}, unk_token="0"))
+        return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<end>")
+
+
+def test_probes_tell_what_was_forgotten(tmp_path, capsys):
+    trainer, callback = make(tmp_path, probes={"old": Rows(10, 5)})
+    trainer.train()
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("everlearn: old: loss")]
+    assert len(told) == 3
+    losses = [line["probe_old_loss"] for line in trainer.state.log_history if "probe_old_loss" in line]
+    assert callback.forgotten["old"] == pytest.approx(losses[-1] - min(losses))
+
+
+def test_what_can_not_be_is_refused(tmp_path):
+    from everlearn.integrations.hugging_face import MERCallback
+
+    trainer, callback = make(tmp_path)
+    for one in (callback, MERCallback()):
+        with pytest.raises(el.InputError, match="attach one to one, once"):
+            one.attach(trainer)
+    with pytest.raises(el.InputError, match="replay_ratio must be from 0 to below 1, not 1"):
+        MERCallback(replay_ratio=1)
+    frozen, _ = make(tmp_path, llama().requires_grad_(False))
+    with pytest.raises((el.InputError, ValueError), match="nothing to train|empty parameter list"):
+        frozen.train()
+    trainer.callback_handler.callbacks = [MERCallback()]
+    with pytest.raises(el.InputError, match="a MERCallback is not given to the trainer"):
+        trainer.train()
