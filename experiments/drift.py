@@ -94,7 +94,7 @@ class Drift:
 
 STREAMS: Mapping[str, Drift] = {
     "elec2": Drift(elec2, 2000, (0.003, 0.01, 0.03, 0.1), accuracy, (None, 0.02, 0.05), 8, "right"),
-    "flights": Drift(flights, 20_000, (0.0003, 0.001, 0.003, 0.01), minus_loss, (None, 0.01, 0.03), 4, "loss"),
+    "flights": Drift(flights, 20_000, (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01), minus_loss, (None, 0.01, 0.03), 4, "loss"),
 }
 
 
@@ -165,9 +165,9 @@ def table(data: str) -> str:
     for method in METHODS:
         for tolerance in STREAMS[data].tolerances:
             found = [line for line in recorded if (line["method"], line["tolerance"]) == (method, tolerance)]
-            if not found:
-                continue
             clean, faulty = ([line for line in found if line["faulty"] == number] for number in (0, faults))
+            if not (clean and faulty):
+                continue
             cells = [method, f"{found[0]['lr']:g}", "none" if tolerance is None else f"{tolerance:g}", str(len(clean))]
             for part in (clean, faulty):
                 mean = interval([line[measure] for line in part])
