@@ -171,7 +171,8 @@ def table(data: str) -> str:
             cells = [method, f"{found[0]['lr']:g}", "none" if tolerance is None else f"{tolerance:g}", str(len(clean))]
             for part in (clean, faulty):
                 mean = interval([line[measure] for line in part])
-                cells += [f"{mean.mean:.{decimals}f} ± {mean.half or 0:.{decimals}f}"]
+                told = "" if mean.half is None else f" ± {mean.half:.{decimals}f}"
+                cells += [f"{mean.mean:.{decimals}f}{told}"]
                 cells += [f"{fmean(line['refused'] for line in part):.1f}" if tolerance is not None else ""]
             cells += [f"{fmean(line['caught'] for line in faulty):.1f}" if tolerance is not None else ""]
             lines.append(f"| {' | '.join(cells)} |")
