@@ -13,9 +13,8 @@ from everlearn.lm.arms import ARMS, arm_name
 from everlearn.lm.measures import forgotten, learned, retained
 from everlearn.methods import MERBatches
 from everlearn.record import Record
-from everlearn.report.results import Interval, by_seed, interval, records
+from everlearn.report.results import Interval, by_seed, interval, paired, records
 from everlearn.report.text import aligned, ruled
-from everlearn.report.welch import Difference, paired_difference
 from everlearn.types import InputError
 
 HEADINGS = ("arm", "seeds", "rate", "forgotten", "retained", "learned", "in memory", "rows/s")
@@ -124,15 +123,6 @@ def _key(run: Reading, aside: Sequence[str]) -> str:
     return json.dumps({name: value for name, value in run.config.items() if name not in aside}, sort_keys=True)
 
 
-def gap(one: Readings, other: Readings, measure: Callable[[Reading], float]) -> Difference | None:
-    """The paired difference of a measure over the seeds that both have, 95 %; None below two of them."""
-    pairs = [(a, b) for a in one.runs for b in other.runs if a.config["seed"] == b.config["seed"]]
-    if len(pairs) < 2:
-        return None
-    ours, theirs = ([measure(run) for run in side] for side in zip(*pairs, strict=True))
-    return paired_difference(ours, theirs, confidence=0.95)
-
-
 def _read(path: Path) -> Reading | None:
     """A whole run from its record; None where it is none, or not whole."""
     lines = list(Record(path.parent).lines())
@@ -198,7 +188,7 @@ def language_gaps(group: Sequence[Readings]) -> list[str]:
         plain = arms.get(name.removesuffix(" + Reptile"))
         if plain is None or plain is own:
             continue
-        found = {what: gap(own, plain, measure) for what, measure in MEASURES.items()}
+        found = {what: paired(own.runs, plain.runs, measure) for what, measure in MEASURES.items()}
         parts = [f"{what} {one.mean:+.3f} ± {one.half:.3f}" for what, one in found.items() if one is not None]
         if parts:
             told.append(f"{name} less {plain.arm}: {', '.join(parts)}")

@@ -12,8 +12,8 @@ import numpy as np
 
 from everlearn.published import GAME_CURVES
 from everlearn.record import Record
-from everlearn.report.results import Interval, by_seed, interval, records
-from everlearn.report.welch import Difference, paired_difference
+from everlearn.report.results import Interval, by_seed, interval, paired, records
+from everlearn.report.welch import Difference
 from everlearn.types import InputError
 
 if TYPE_CHECKING:
@@ -189,8 +189,4 @@ def _read(path: Path) -> Life | None:
 
 def gap(one: Lives, other: Lives, measure: Callable[[Life], float] = attrgetter("end")) -> Difference | None:
     """The paired difference of a measure over the seeds that both have, 95 %; None below two of them."""
-    pairs = [(a, b) for a in one.runs for b in other.runs if a.experiment.seed == b.experiment.seed]
-    if len(pairs) < 2:
-        return None
-    ours, theirs = ([measure(run) for run in side] for side in zip(*pairs, strict=True))
-    return paired_difference(ours, theirs, confidence=0.95)
+    return paired(one.runs, other.runs, measure)

@@ -15,6 +15,7 @@ from scipy.special import stdtrit
 from everlearn.presets import method_name, paper, stream_name
 from everlearn.published import Published, published
 from everlearn.record import FILE, Record
+from everlearn.report.welch import Difference, paired_difference
 from everlearn.types import InputError
 
 CONFIDENCE = 0.95
@@ -230,6 +231,15 @@ def by_seed(runs: list[Any]) -> list[Any]:
         if one.config["seed"] == other.config["seed"]:
             raise InputError(f"{one.folder} and {other.folder} are the same setting and seed: name only one of them")
     return ordered
+
+
+def paired(ours: Sequence[Any], theirs: Sequence[Any], measure: Callable[[Any], float]) -> Difference | None:
+    """The paired difference of a measure over the seeds that runs of two settings both have, 95 %; None below two."""
+    pairs = [(a, b) for a in ours for b in theirs if a.config["seed"] == b.config["seed"]]
+    if len(pairs) < 2:
+        return None
+    one, other = ([measure(run) for run in side] for side in zip(*pairs, strict=True))
+    return paired_difference(one, other, confidence=CONFIDENCE)
 
 
 def _read(path: Path) -> Run | None:
