@@ -36,7 +36,7 @@ def save(state: Any, path: str | Path) -> None:
         path: the file; its folder is made.
 
     Raises:
-        InputError: something in the state is of another kind.
+        InputError: something in the state is of another kind, such as a process's shard of a tensor.
         OSError: the disk is full, or the folder can't be written.
     """
     path = Path(path)
@@ -116,11 +116,17 @@ def _take_out(state: Any, tensors: dict[str, Tensor], place: str) -> Any:
     """The state as JSON can hold it, its tensors moved into `tensors`, by their place in it."""
     match state:
         case Tensor():
+            plain = state.detach()
+            if type(plain) is not Tensor:
+                raise InputError(
+                    f"a checkpoint holds whole tensors, and {place or 'this'} is a {type(plain).__name__}: shards are "
+                    "saved by torch.distributed.checkpoint"
+                )
             name = (place or "/").encode("ascii", "backslashreplace").decode()
             # Keys with slashes can make two places alike.
             name = name if name not in tensors else f"{name}#{len(tensors)}"
             # A copy each: safetensors refuses tensors that share storage, as tied weights do.
-            tensors[name] = state.detach().cpu().clone(memory_format=torch.contiguous_format)
+            tensors[name] = plain.cpu().clone(memory_format=torch.contiguous_format)
             return {"tensor": name}
         case Mapping():
             return {"dict": [[_key(key), _take_out(value, tensors, f"{place}/{key}")] for key, value in state.items()]}

@@ -1,5 +1,9 @@
 """MER in transformers' Trainer, TRL's SFTTrainer and with PEFT's adapters, the real ones: make test-extras."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -20,6 +24,7 @@ class Rows(torch.utils.data.Dataset):
     def __getitem__(self, index):
         length = self.lengths[index % len(self.lengths)]
         tokens = (torch.arange(16) * (1 + index % 5) + self.begin + index) % 60 + 2
+        tokens[1] = 2 + index // 60  # So that no row is another.
         labels = torch.where(torch.arange(16) < length, tokens, -100)
         mask = (torch.arange(16) < length).long()
         return {"input_ids": tokens * mask, "labels": labels, "attention_mask": mask}
@@ -30,7 +35,8 @@ def llama():
 
     set_seed(0)
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    return LlamaForCausalLM(LlamaConfig(vocab_size=64, num_key_value_heads=2, max_position_embeddings=32, **sizes))
+    more = {"num_key_value_heads": 2, "max_position_embeddings": 32, "attention_dropout": 0.1}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=64, **sizes, **more))
 
 
 def arguments(folder, kind=None, **more):
@@ -62,7 +68,8 @@ def weights(trainer):
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_resumed_run_is_an_unbroken_one(on_disk, tmp_path):
     def own(name):
-        return {"memory_dir": tmp_path / name} if on_disk else {}
+        given = {"probes": {"old": Rows(10, 5)}, "remember": Rows(15, 50)}
+        return given | ({"memory_dir": tmp_path / name} if on_disk else {})
 
     whole, _ = make(tmp_path / "whole", **own("one"))
     whole.train()
@@ -73,7 +80,7 @@ def test_a_resumed_run_is_an_unbroken_one(on_disk, tmp_path):
         callback._memory.close()
     again, callback = make(tmp_path / "cut", **own("other"))
     again.train(resume_from_checkpoint=str(tmp_path / "cut" / "checkpoint-8"))
-    assert callback._memory.seen == 12 * 2 * 6
+    assert callback._memory.seen == 15 + 12 * 2 * 6
     assert len(callback._memory) == 20
     assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(again).items())
 
@@ -91,6 +98,14 @@ def test_old_rows_are_in_each_batch_and_in_the_mean_over_tokens(tmp_path, monkey
     assert [rows for rows, *_ in seen] == [6] + [8] * 23
     for one, other in zip(seen[::2], seen[1::2], strict=True):
         assert one[1] + other[1] == one[2] == other[2]
+
+
+def test_what_the_model_knows_is_remembered_once(tmp_path):
+    for seen in (30 + 72, 30 + 2 * 72):
+        trainer, callback = make(tmp_path, accumulated=1, memory_dir=tmp_path / "memory", remember=Rows(30, 50))
+        trainer.train()
+        assert callback._memory.seen == seen
+        callback._memory.close()
 
 
 def test_reptile_steps_follow_steps_of_the_optimizer(tmp_path):
@@ -139,22 +154,94 @@ class Tokenizer:
     """The least that a trainer asks for."""
 
     @staticmethod
-    def made():
+    def made(padding="<pad>"):
         from tokenizers import Tokenizer as Words
         from tokenizers.models import WordLevel
         from transformers import PreTrainedTokenizerFast
 
-        words = Words(WordLevel({str(n): n for n in range(62)} | {"<pad>": 62, "<end>": 63}, unk_token="0"))
-        return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<end>")
+        words = Words(WordLevel({str(n): n for n in range(62)} | {padding: 62, "<end>": 63}, unk_token="0"))
+        return PreTrainedTokenizerFast(tokenizer_object=words, pad_token=padding, eos_token="<end>")
 
 
 def test_probes_tell_what_was_forgotten(tmp_path, capsys):
     trainer, callback = make(tmp_path, probes={"old": Rows(10, 5)})
     trainer.train()
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("everlearn: old: loss")]
-    assert len(told) == 3
+    assert len(told) == 4  # Before the first step, and at each save.
     losses = [line["probe_old_loss"] for line in trainer.state.log_history if "probe_old_loss" in line]
     assert callback.forgotten["old"] == pytest.approx(losses[-1] - min(losses))
+
+
+def test_rows_of_another_length_or_tokenizer_are_refused(tmp_path):
+    for _ in range(2):
+        trainer, callback = make(tmp_path, memory_dir=tmp_path / "memory", padding={})
+        trainer.processing_class = Tokenizer.made()
+        trainer.args.max_steps = 1
+        trainer.train()
+        callback._memory.close()
+    for changed, message in (
+        ({"processing_class": Tokenizer.made("<fill>")}, "holds tokens of another tokenizer: name another memory_dir"),
+        ({"train_dataset": [{name: v[:9] for name, v in Rows(9)[i].items()} for i in range(9)]}, "input_ids"),
+    ):
+        trainer, callback = make(tmp_path, memory_dir=tmp_path / "memory", padding={})
+        for name, value in changed.items():
+            setattr(trainer, name, value)
+        with pytest.raises(el.InputError, match=message):
+            trainer.train()
+        if callback._memory is not None:
+            callback._memory.close()
+
+
+def test_a_checkpoint_of_another_number_of_processes_is_refused(tmp_path):
+    from everlearn import checkpoint
+
+    trainer, _ = make(tmp_path)
+    trainer.train()
+    file = tmp_path / "checkpoint-8" / "everlearn-0.safetensors"
+    checkpoint.save(checkpoint.load(file) | {"processes": 2}, file)
+    with pytest.raises(el.InputError, match="was saved by 2 processes, now there are 1"):
+        make(tmp_path)[0].train(resume_from_checkpoint=str(file.parent))
+
+
+def test_shards_of_slow_weights_come_back(tmp_path):
+    """As a Trainer has them that shards its model, which on a CPU it does not."""
+    from processes import together
+    from torch.distributed.fsdp import fully_shard
+
+    from everlearn import checkpoint
+    from everlearn.integrations.hugging_face import _local, _sharded
+
+    def run(rank):
+        def outer_of(seed):
+            model = fully_shard(el.mlp([3, 5, 2], seed=seed))
+            return el.OuterStep.reptile(model.named_parameters(), every=2, rate=0.5)
+
+        first, second = outer_of(1), outer_of(2)
+        checkpoint.save(_local(first.state_dict()), tmp_path / f"{rank}.safetensors")
+        second.load_state_dict(_sharded(checkpoint.load(tmp_path / f"{rank}.safetensors"), second.state_dict()))
+        pairs = [(first.state_dict()["slow"][name], own) for name, own in second.state_dict()["slow"].items()]
+        with pytest.raises(el.InputError, match="shards are saved by torch.distributed.checkpoint"):
+            checkpoint.save(first.state_dict(), tmp_path / f"{rank}.safetensors")
+        return [float((one.full_tensor() - other.full_tensor()).abs().max()) for one, other in pairs]
+
+    assert together(run, 2, tmp_path / "both") == [[0.0] * 4] * 2
+
+
+def test_in_two_processes_each_has_its_own_memory(tmp_path):
+    """The run, and the same gone on with from a checkpoint, by the Trainer under torchrun."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for way in ("whole", "from checkpoint-4"):
+        script = Path(__file__).with_name("training.py")
+        done = subprocess.run([*torchrun, script, tmp_path, way], check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    whole, again = (
+        [torch.load(tmp_path / f"{way} {rank}.pt", weights_only=True) for rank in range(2)]
+        for way in ("whole", "from checkpoint-4")
+    )
+    for found in (whole[1], *again):
+        assert all(torch.equal(found["weights"][name], value) for name, value in whole[0]["weights"].items())
+    assert [found["seen"] for found in whole + again] == [48] * 4
+    assert not {*whole[0]["rows"]} & {*whole[1]["rows"]}
 
 
 def test_what_can_not_be_is_refused(tmp_path):
