@@ -1,6 +1,5 @@
 """Batches mixed with rows from memory: how many, which, and that nothing depends on reading ahead."""
 
-import time
 
 import pytest
 import torch
@@ -74,11 +73,9 @@ def test_reading_ahead_reads_and_ends(tmp_path):
     memory.add({"x": torch.zeros(100, 5000)})
     memory.prefetch(0)
     memory.prefetch(200)
-    reading, end = memory._rows._folder._reading, time.monotonic() + 30
+    reading = memory._rows._folder._reading
     memory.close()
-    while reading.is_alive() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert not reading.is_alive()
+    assert reading.exception(timeout=30) is None
 
 
 def test_what_can_not_be_is_refused():

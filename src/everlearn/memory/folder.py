@@ -6,9 +6,9 @@ import stat
 import warnings
 import weakref
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 
 import torch
 from torch import Tensor
@@ -38,7 +38,9 @@ class Folder:
         self._flags = (os.O_RDONLY if only_read else os.O_RDWR | os.O_CREAT) | getattr(os, "O_BINARY", 0)
         self._files: dict[str, int] = {}
         self._made = False
-        self._reading = Thread()
+        # A thread of its own each time would be waited for until it runs.
+        self._reader = ThreadPoolExecutor(1)
+        self._reading: Future | None = None
         self.close = weakref.finalize(self, _close, self._files)
 
     def has(self, name: str) -> bool:
@@ -119,9 +121,8 @@ class Folder:
 
     def prefetch(self, name: str, parts: Sequence[tuple[int, int]]) -> None:
         """Begin to read parts of a file, (byte, bytes), into the system's cache, unless others are being read."""
-        if hasattr(os, "pread") and not self._reading.is_alive():
-            self._reading = Thread(target=_read, args=(os.dup(self._file(name)), parts), daemon=True)
-            self._reading.start()
+        if hasattr(os, "pread") and (self._reading is None or self._reading.done()):
+            self._reading = self._reader.submit(_read, os.dup(self._file(name)), parts)
 
     def stamp(self, name: str) -> tuple[int, int, int]:
         """Something else once a file was written to at its end, or was given another content."""
