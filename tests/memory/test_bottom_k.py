@@ -162,3 +162,15 @@ def test_what_can_not_be_is_refused():
     with pytest.raises(el.InputError, match="x"):
         memory.merge(other)
     assert ids(memory) == [1]
+
+
+def test_rows_are_read_by_their_keys(tmp_path):
+    memory = el.BottomK(50, path=tmp_path)
+    memory.add(rows(range(500)))
+    memory.flush()
+    larger = [one for one in largest(list(range(500)), 50) if int(hashed(torch.tensor([one]), 0)) > 0.95 * 2**63]
+    assert 0 < len(larger) < 50
+    for one in (memory, Reader(tmp_path)):
+        assert sorted(one.held(lambda keys: keys > 0.95)["id"].tolist()) == larger
+        assert one.held(lambda keys: keys > 1) == {}
+    memory.close()

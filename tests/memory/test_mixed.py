@@ -1,6 +1,5 @@
 """Batches mixed with rows from memory: how many, which, and that nothing depends on reading ahead."""
 
-
 import pytest
 import torch
 from hypothesis import given, settings

@@ -1,6 +1,6 @@
 """Bottom-k sampling by hashed identities: a uniform sample that any number of processes can make together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from everlearn.batches import count, take
+from everlearn.batches import count
 from everlearn.memory import keyed
 from everlearn.memory.bounded import Admission, BoundedMemory
 from everlearn.memory.columns import check_capacity
@@ -28,7 +28,7 @@ class Sample(Protocol):
     @property
     def counters(self) -> Mapping[str, float]: ...
 
-    def held(self) -> Batch: ...
+    def held(self, chosen: Callable[[Tensor], Tensor] | None = None) -> Batch: ...
 
 
 class BottomK(BoundedMemory):
@@ -85,8 +85,9 @@ class BottomK(BoundedMemory):
     def merge(self, other: Sample, *, part: int = 0, parts: int = 1) -> None:
         """Take in another memory: hold what is largest of both, and nothing of which either has let go smaller ones.
 
-        With `parts`, take in only the rows that fall to one part, by another hash: so what some processes held is dealt
-        out to any other number of them, each of which merges with all that there were. Give it again after a crash.
+        With `parts`, take in only the rows that fall to one part, by the lower digits of their keys: so what some
+        processes held is dealt out to any other number of them, each of which merges with all that there were, and
+        reads no more of them than that. Give it again after a crash.
 
         Args:
             other: a `BottomK` with the same key and salt, of any capacity, or a `Reader` of one.
@@ -101,23 +102,29 @@ class BottomK(BoundedMemory):
         mine, theirs = ({**rule, "capacity": 0} for rule in (self.rule, other.rule))
         if mine != theirs:
             raise InputError(f"{named(other.rule)} can't be merged with {named(self.rule)}")
-        rows = other.held()
+        bound = max(one.counters.get("above", -inf) for one in (self, other))
+        rows = other.held(lambda keys: (keys > bound) & (_digits(keys) % parts == part))
         if count(rows):
-            chosen = hashed(rows[self.rule["key"]], self.rule["salt"] + 1) % parts == part
-            rows = take(rows, chosen.nonzero()[:, 0])
             self.expect(rows)
-        self._raise(other.counters.get("above", -inf))
+        self._raise(bound)
         self.add(rows)
 
     def _raise(self, bound: float) -> None:
         """Let go of what a bound is not below."""
-        counters = self._counters | {"above": max(self._counters.get("above", -inf), bound)}
         held = self._slots()
-        kept = held[self._rows.marks[held] > counters["above"]]
-        counters["held"] = len(kept)
+        kept = held[self._rows.marks[held] > bound]
+        counters = self._counters | {"above": bound, "held": len(kept)}
         if len(kept) < len(held):
             self._rows.settle(kept, torch.arange(len(kept)), counters, None)
         self._counters = counters
+
+
+_KEYS = 2**52
+
+
+def _digits(keys: Tensor) -> Tensor:
+    """The keys as integers, whose lower digits have nothing to do with which are the largest."""
+    return (keys * _KEYS).long()
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,7 @@ class Hashed:
     def admit(self, counters: Counters, marks: Tensor, batch: Batch, chance: torch.Generator) -> Admission:
         """By nothing but the identities."""
         # The upper 53 bits: each a number of its own in float64.
-        keys = (hashed(batch[self.key].cpu(), self.salt) >> 11).double() / 2**52
+        keys = (hashed(batch[self.key].cpu(), self.salt) >> 11).double() / _KEYS
         return keyed.admit(self.capacity, counters, marks, keys.tolist(), may_repeat=True)
 
     def length(self, counters: Counters) -> int:

@@ -1,6 +1,6 @@
 """A bounded memory: columns in RAM or in a folder, and the rule that admits rows to them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -205,9 +205,16 @@ class BoundedMemory:
         drawn = torch.randint(length, (n,), generator=chance) if self._replace else _distinct(n, length, chance)
         return self._rule.slots_of(self._counters, drawn)
 
-    def held(self) -> Batch:
-        """All rows, the oldest first where the rule knows, to be read only; without columns while it is empty."""
-        return self._rows.show(self._slots()) if len(self) else {}
+    def held(self, chosen: Callable[[Tensor], Tensor] | None = None) -> Batch:
+        """All rows, the oldest first where the rule knows, to be read only; without columns where there are none.
+
+        Args:
+            chosen: which of them, by what the rule has noted of each: (rows,) float64 to (rows,) booleans.
+        """
+        slots = self._slots()
+        if chosen is not None:
+            slots = slots[chosen(self._rows.marks[slots])]
+        return self._rows.show(slots) if len(slots) else {}
 
     def delete(self, **where: Any) -> int:
         """Forget rows for good: their bytes are gone, from RAM or from the disk, when this returns.

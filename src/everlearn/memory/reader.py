@@ -104,14 +104,23 @@ class Reader:
         found = self._read(drawn) if n else None
         return {} if found is None else found[0].batch(*found[1:])
 
-    def held(self) -> Batch:
-        """All rows, in the order of their slots; without columns while the memory is empty.
+    def held(self, chosen: Callable[[Tensor], Tensor] | None = None) -> Batch:
+        """All rows, in the order of their slots; without columns where there are none.
+
+        Args:
+            chosen: which of them, by what the rule has noted of each: (rows,) float64 to (rows,) booleans. Others are
+                not read.
 
         Raises:
             InputError: a row is damaged.
         """
-        found = self._read(_in_order)
-        return {} if found is None else found[0].batch(*found[1:])
+
+        def wanted(places: Tensor) -> Tensor:
+            places = _in_order(places)
+            return places if chosen is None else places[chosen(places[:, 3].view(torch.float64))]
+
+        found = self._read(wanted)
+        return {} if found is None or not len(found[2]) else found[0].batch(*found[1:])
 
     def rows(self) -> Rows:
         """The same, but of columns whose rows differ in length each row by itself.
