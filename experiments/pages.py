@@ -14,6 +14,7 @@ import mnist
 import omniglot
 import optimizers
 import paper
+import ranks
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,6 +64,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "omniglot-choices": ("docs/results/paper.md", lambda: omniglot.table(omniglot.choices())),
     "stores": ("docs/results/durability.md", stores),
     **{f"drift-{data}": ("docs/results/gate.md", partial(drift.table, data)) for data in drift.STREAMS},
+    "ranks": ("docs/guides/scale.md", ranks.table),
     "speed": ("docs/guides/speed.md", speed),
 }
 

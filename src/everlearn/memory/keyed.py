@@ -18,18 +18,20 @@ def admit(
 ) -> Admission:
     """What becomes of rows with such keys, in order; where they may repeat, one that is held already is passed over."""
     held, above = length(counters), counters.get("above", -inf)
-    marks, slots = marks.clone() if len(keys) > 1 else marks, []
+    marks, slots, smallest = marks.clone() if len(keys) > 1 else marks, [], None
     for key in keys:
-        slot = held if held < capacity else int(marks.argmin())
-        least = above if held < capacity else float(marks[slot])
-        if key <= above or key < least:
+        if held == capacity and smallest is None:
+            slot = int(marks.argmin())
+            smallest = slot, float(marks[slot])
+        slot, bound = smallest or (held, above)
+        if key <= above or key < bound:
             slots.append(PASSED)
             above = max(above, key)
         elif may_repeat and (marks[:held] == key).any():
             slots.append(PASSED)
         else:
             slots.append(slot)
-            held, above = min(held + 1, capacity), max(above, least)
+            held, above, smallest = min(held + 1, capacity), max(above, bound), None
             if len(keys) > 1:
                 marks[slot] = key
     return Admission(slots, {"seen": counters.get("seen", 0) + len(keys), "held": held, "above": above}, keys)

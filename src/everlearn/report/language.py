@@ -1,6 +1,5 @@
 """Records of language models read back: readings, their measures, and tables of them."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from everlearn.lm.arms import ARMS, arm_name
 from everlearn.lm.measures import forgotten, learned, retained
 from everlearn.methods import MERBatches
 from everlearn.record import Record
-from everlearn.report.results import Interval, by_seed, interval, paired, records
+from everlearn.report.results import Interval, by_seed, interval, paired, records, settings
 from everlearn.report.text import aligned, ruled
 from everlearn.types import InputError
 
@@ -106,21 +105,17 @@ def read_readings(places: Iterable[Path]) -> list[list[Readings]]:
     for path in records(places):
         run = _read(path)
         if run is not None:
-            arms.setdefault(_key(run, ("seed",)), []).append(run)
+            arms.setdefault(settings(run.config, ("seed",)), []).append(run)
     groups: dict[str, list[Readings]] = {}
     for runs in arms.values():
         ordered = Readings(by_seed(runs))
-        groups.setdefault(_key(ordered.runs[0], ("seed", "method", "lr", "joint")), []).append(ordered)
+        groups.setdefault(settings(ordered.runs[0].config, ("seed", "method", "lr", "joint")), []).append(ordered)
     return [sorted(group, key=_order) for group in groups.values()]
 
 
 def _order(readings: Readings) -> tuple[int, float]:
     names = [*ARMS]
     return (names.index(readings.arm) if readings.arm in names else len(names)), readings.config["lr"]
-
-
-def _key(run: Reading, aside: Sequence[str]) -> str:
-    return json.dumps({name: value for name, value in run.config.items() if name not in aside}, sort_keys=True)
 
 
 def _read(path: Path) -> Reading | None:

@@ -1,6 +1,5 @@
 """Records of games read back: lives, grouped into arms that differ only in their seeds."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ import numpy as np
 
 from everlearn.published import GAME_CURVES
 from everlearn.record import Record
-from everlearn.report.results import Interval, by_seed, interval, paired, records
+from everlearn.report.results import Interval, by_seed, interval, paired, records, settings
 from everlearn.report.welch import Difference
 from everlearn.types import InputError
 
@@ -152,11 +151,11 @@ def read_lives(places: Iterable[Path]) -> list[list[Lives]]:
     for path in records(places):
         life = _read(path)
         if life is not None:
-            arms.setdefault(_key(life, ("seed",)), []).append(life)
+            arms.setdefault(settings(life.config, ("seed",)), []).append(life)
     groups: dict[str, list[Lives]] = {}
     for runs in arms.values():
         lives = Lives(by_seed(runs))
-        groups.setdefault(_key(lives.runs[0], ("seed", "method", "keep", "lr")), []).append(lives)
+        groups.setdefault(settings(lives.runs[0].config, ("seed", "method", "keep", "lr")), []).append(lives)
     return [sorted(group, key=_order) for group in groups.values()]
 
 
@@ -165,10 +164,6 @@ def _order(lives: Lives) -> tuple[int, float]:
 
     names = [*ARMS]
     return (names.index(lives.name) if lives.name in names else len(names)), lives.experiment.lr
-
-
-def _key(life: Life, aside: Sequence[str]) -> str:
-    return json.dumps({name: value for name, value in life.config.items() if name not in aside}, sort_keys=True)
 
 
 def _read(path: Path) -> Life | None:

@@ -257,6 +257,11 @@ def _read(path: Path) -> Run | None:
     return None
 
 
+def settings(config: dict[str, Any], aside: Sequence[str]) -> str:
+    """All settings but some: where they are alike, runs differ in those alone."""
+    return json.dumps({name: value for name, value in config.items() if name not in aside}, sort_keys=True)
+
+
 def _setting(config: dict[str, Any]) -> str:
     stream = {name: value for name, value in config["stream"].items() if name != "seed"}
-    return json.dumps(config | {"stream": stream, "seed": None}, sort_keys=True)
+    return settings(config | {"stream": stream}, ("seed",))
