@@ -12,7 +12,7 @@ test: .venv/dev
 
 # The story's page in a browser, sinks and trainers against the real packages: Debian's chromium must be installed. SCREENSHOTS names a folder for pictures of it.
 test-extras: .venv/dev .venv/browser .venv/trainers .venv/watch
-	$(BIN)/python -m pytest -m extra tests/story tests/integrations
+	$(BIN)/python -m pytest -n auto --dist loadfile -m extra tests/story tests/integrations
 
 # Long forms of the tests of crashes, of damage, and of rows without end: an hour or two.
 soak: .venv/dev

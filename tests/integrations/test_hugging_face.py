@@ -125,9 +125,14 @@ def test_with_lora_the_adapter_alone_moves(tmp_path):
     from peft import LoraConfig, get_peft_model
 
     model = get_peft_model(llama(), LoraConfig(r=2, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"))
-    trainer, callback = make(tmp_path, model)
+    trainer, callback = make(tmp_path, model, probes={"old": Rows(10, 5)})
     before = weights(trainer)
+    with model.disable_adapter():
+        of_base = trainer.evaluate(Rows(10, 5))["eval_loss"]
     trainer.train()
+    losses = [line["probe_old_loss"] for line in trainer.state.log_history if "probe_old_loss" in line]
+    assert losses[0] == pytest.approx(of_base)
+    assert callback.forgotten["old"] == pytest.approx(losses[-1] - min(losses))
     changed = {name for name, value in weights(trainer).items() if not torch.equal(value, before[name])}
     assert changed == {name for name in before if "lora_" in name}
     assert callback._outer.state_dict()["slow"].keys() == changed
