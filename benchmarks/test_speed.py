@@ -140,6 +140,23 @@ def test_mer_through_the_seam(stream, memory, target, examples, claims):
     claims(name, slow / fast, at_least=target, details=f"{fast * 1e6:.2f} µs and {slow * 1e6:.0f} µs a step")
 
 
+def test_a_step_on_many_rows(claims):
+    """ER's steps of a DQN's size, 17 rows at once, against the readable path."""
+    rows = {"x": torch.randn(17, 5), "y": torch.randint(3, (17,))}
+    learners = []
+    for forward in ({}, {"forward": call_on_x}):
+        model = el.mlp([5, 64, 64, 3])
+        sgd = torch.optim.SGD(model.parameters(), lr=1e-4)
+        learners.append(el.Learner(model, sgd, el.cross_entropy, method=el.Online(), **forward))
+    fast, slow = seconds(*(lambda one=one: [one.learn(rows) for _ in range(200)] for one in learners), rounds=15)
+    claims(
+        "a step on 17 rows, 5-64-64-3, against the readable path",
+        slow / fast,
+        at_least=2,
+        details=f"{fast * 5e3:.0f} and {slow * 5e3:.0f} µs",
+    )
+
+
 def test_share_of_the_kernel(claims):
     """Of the time of `learn` at Rotations-5120, what is spent within the kernel."""
     learner, batches = full_learner("rotations", 5120)

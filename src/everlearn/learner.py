@@ -12,7 +12,7 @@ from everlearn import checkpoint, fast, saved, weights
 from everlearn.batches import as_batch, check_finite, check_lengths, count, move, rows
 from everlearn.batchnorm import running_statistics, update_statistics
 from everlearn.chance import generator
-from everlearn.fast import Perceptron, objections
+from everlearn.fast import Perceptron, Rows, objections
 from everlearn.losses import Prepared, as_loss
 from everlearn.modes import evaluation_mode
 from everlearn.types import Batch, Diverged, Forward, Holding, InputError, Loss, Memory, Method, Penalty, Point, column
@@ -211,6 +211,12 @@ class Learner:
             Diverged: a loss or the penalty is infinite or NaN; no step was taken.
         """
         batch = self.prepared(batch)
+        if penalty is None and (ready := self._for_twin(batch, weight)) is not None:
+            twin, given = ready
+            losses = twin.descend(given, self._rate) if twin.gains(count(batch)) else None
+            if losses is not None:
+                self.steps += 1
+                return losses
         with running_statistics(self.model, where=count(batch) == 1):
             return self._descend(batch, weight, penalty)
 
@@ -287,13 +293,11 @@ class Learner:
             return torch.empty(0)
         if self._prepare is not None:
             batch = self.prepared(batch)
-        twin = self._active_twin()
-        ready = twin.rows(batch, weight) if twin is not None else ""
-        if twin is None or isinstance(ready, str):
-            self._refused = ready
+        ready = self._for_twin(batch, weight)
+        if ready is None:
             return self._descend_each(move(batch, self.device), weight)
-        self._refused = ""
-        losses = twin.descend_each(ready, float(self.optimizer.param_groups[0]["lr"]))
+        twin, given = ready
+        losses = twin.descend_each(given, self._rate)
         done = losses.shape[0]
         self.steps += done
         if done == count(batch):
@@ -301,6 +305,17 @@ class Learner:
         # The next row cannot be stepped on: the readable path says why.
         rest = {name: values[done:] for name, values in batch.items()}
         return torch.cat([losses, self._descend_each(rest, None if weight is None else weight[done:])])
+
+    def _for_twin(self, batch: Batch, weight: Tensor | None) -> tuple[Perceptron, Rows] | None:
+        """The compiled twin, and the rows as it takes them, where there is one and they are such."""
+        twin = self._active_twin()
+        found = "" if twin is None else twin.rows(batch, weight)
+        self._refused = found if isinstance(found, str) else ""
+        return None if twin is None or isinstance(found, str) else (twin, found)
+
+    @property
+    def _rate(self) -> float:
+        return float(self.optimizer.param_groups[0]["lr"])
 
     def _descend_each(self, batch: Batch, weight: Tensor | None) -> Tensor:
         if count(batch) > 1:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import everlearn as el
-from everlearn.fast import kernel
+from everlearn.fast import Perceptron, kernel
 
 LOSSES = [el.cross_entropy, el.squared, el.huber, el.chosen_huber]
 
@@ -26,6 +26,17 @@ class Steps:
 
     def __call__(self, learner, batch):
         return learner.descend_each(batch, batch.get("weight"))
+
+
+@dataclass(frozen=True)
+class Batches:
+    """One step on each so many rows, likewise."""
+
+    rows: int
+
+    def __call__(self, learner, batch):
+        parts = [{name: values[i : i + self.rows] for name, values in batch.items()} for i in range(0, 2000, self.rows)]
+        return torch.cat([learner.descend(part, part.get("weight")) for part in parts])
 
 
 @dataclass(frozen=True)
@@ -126,6 +137,59 @@ def test_two_thousand_steps_end_in_the_same_place(widths, activation, loss, weig
     torch.testing.assert_close(compiled.learn(batch), readable.learn(batch), rtol=0, atol=1e-9)
     assert gap(compiled, readable) < 1e-9
     assert compiled.steps == readable.steps == 2000
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    widths=st.lists(st.integers(1, 9), min_size=2, max_size=5),
+    activation=st.sampled_from([nn.ReLU, nn.Tanh]),
+    loss=st.sampled_from(LOSSES),
+    weighted=st.booleans(),
+    size=st.integers(1, 40),
+    seed=st.integers(0, 1000),
+)
+def test_steps_on_many_rows_end_in_the_same_place(widths, activation, loss, weighted, size, seed):
+    compiled, readable = pair(Batches(size), widths, loss, activation=activation, seed=seed)
+    batch = rows(2000, widths[0], widths[-1], loss, seed=seed)
+    if weighted:
+        batch["weight"] = torch.rand(2000, generator=torch.Generator().manual_seed(seed))
+    torch.testing.assert_close(compiled.learn(batch), readable.learn(batch), rtol=0, atol=1e-9)
+    assert gap(compiled, readable) < 1e-9
+    assert compiled.steps == readable.steps == -(-2000 // size)
+
+
+@pytest.mark.parametrize(
+    ("widths", "size", "compiled"),
+    [
+        ([5, 64, 64, 3], 17, True),
+        ([784, 100, 100, 10], 4, True),
+        ([784, 400, 400, 10], 1, False),
+        ([5, 64, 64, 3], 500, False),
+    ],
+)
+def test_a_step_on_many_rows_is_compiled_where_that_is_faster(widths, size, compiled, monkeypatch):
+    asked, descend = [], Perceptron.descend
+    monkeypatch.setattr(Perceptron, "descend", lambda *given: asked.append(1) or descend(*given))
+    learner, _ = pair(el.Online(), widths)
+    learner.learn(rows(size, widths[0], widths[-1]))
+    assert bool(asked) is compiled
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "error", "message"),
+    [
+        (el.cross_entropy, [0, 2], el.InputError, "label 2 in column 'y' is out of range"),
+        (el.squared, [[0.0, 0.0], [0.0, 1e200]], el.Diverged, "the loss is no longer finite"),
+    ],
+)
+def test_where_no_step_can_be_taken_none_is(loss, y, error, message):
+    for learner in pair(el.Online(), [3, 4, 2], loss):
+        before = [p.clone() for p in learner.model.parameters()]
+        dtype = torch.int64 if loss is el.cross_entropy else torch.float64
+        with pytest.raises(error, match=message):
+            learner.learn(rows(2, 3, 2, loss) | {"y": torch.tensor(y, dtype=dtype)})
+        assert all(torch.equal(p, old) for p, old in zip(learner.model.parameters(), before, strict=True))
+        assert learner.steps == 0
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
@@ -264,15 +328,16 @@ def test_rows_that_the_kernel_leaves_are_stepped_on_by_torch_with_their_own_weig
     for learner in (compiled, readable):
         learner.learn(one)
     kernel = compiled._twin._kernel
-    compiled._twin._kernel = lambda *given: kernel(*given[:5], given[5][:2], *given[6:])
+    compiled._twin._kernel = lambda *given: kernel(*given[:6], given[6][:2], *given[7:])
     for learner in (compiled, readable):
         learner.learn(batch)
     assert compiled.steps == readable.steps == 7
     assert gap(compiled, readable) < 1e-12
 
 
-def test_steps_by_torch_that_spoil_the_weights_are_noticed_too():
+def test_steps_by_torch_that_spoil_the_weights_are_noticed_too(monkeypatch):
     """Where a method's last step is on many rows at once, the twin has not seen it."""
+    monkeypatch.setattr(Perceptron, "gains", lambda *_: False)
     for learner in pair(el.Online(), [3, 4, 3], el.squared, lr=1e200):
         with pytest.raises(el.Diverged, match="holds NaN or infinity"):
             learner.learn(rows(20, 3, 3, el.squared) | {"y": torch.full((20, 3), 1e150, dtype=torch.float64)})

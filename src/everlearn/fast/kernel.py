@@ -1,4 +1,4 @@
-"""The compiled steps: plain SGD on one row after another, for a multilayer perceptron.
+"""The compiled steps: plain SGD on one row after another, or on many at once, for a multilayer perceptron.
 
 All parameters are in one array: layer after layer its weights, (inputs, outputs) row by row, and
 then its bias. Widths are rounded up to a multiple of eight: the rest of a row that does not fill
@@ -30,15 +30,14 @@ _exact = njit(fastmath=False, error_model="numpy")
 
 @cache
 def compiled(dtype: torch.dtype) -> Callable[..., int]:
-    """`descend_each` compiled for one dtype, and kept on disk where that works.
+    """`descend` compiled for one dtype, and kept on disk where that works.
 
     Args:
         dtype: torch.float32 or torch.float64.
     """
     none, widths = _nothing(dtype)
-    return _tried(
-        descend_each, none[:, 0], widths, 1, False, CROSS_ENTROPY, none, widths[:0], none, 0.0, none[:, 0], none[:, 0]
-    )
+    empty = none[:, 0]
+    return _tried(descend, empty, empty, widths, 1, False, CROSS_ENTROPY, none, widths[:0], none, 0.0, empty, empty)
 
 
 @cache
@@ -64,11 +63,13 @@ def _tried(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
     return kernel
 
 
-def descend_each(theta, widths, outputs, tanh, loss, x, labels, targets, lr, weight, losses):
-    """One step of SGD on each row, in order.
+def descend(theta, stepped, widths, outputs, tanh, loss, x, labels, targets, lr, weight, losses):
+    """One step of SGD on each row, in order; or one on all of them.
 
     Args:
-        theta: all parameters, changed in place.
+        theta: all parameters, at which gradients are taken.
+        stepped: takes the steps. `theta` itself: each row's gradient is taken after the step on the row before.
+            A copy of it: all are taken at one place, and this becomes θ − lr · Σ weight · gradient.
         widths: inputs, each hidden layer, outputs, rounded up.
         outputs: how many of the last there are.
         tanh: whether the hidden units are tanh; ReLU otherwise.
@@ -115,11 +116,12 @@ def descend_each(theta, widths, outputs, tanh, loss, x, labels, targets, lr, wei
             below = units[unit : unit + n] if layer > 0 else x[row]
             index = active[unit : unit + counts[layer]]
             weights = theta[start : start + n * m].reshape(n, m)
-            _add(theta[start + n * m : start + (n + 1) * m], -rate, errors[:m])
+            moved = stepped[start : start + n * m].reshape(n, m)
+            _add(stepped[start + n * m : start + (n + 1) * m], -rate, errors[:m])
             if layer == 0:
-                _step(weights, below, index, rate, errors[:m])
+                _step(moved, below, index, rate, errors[:m])
             else:
-                _step_and_pass_down(weights, below, index, rate, errors[:m], errors_below[:n], tanh)
+                _step_and_pass_down(weights, moved, below, index, rate, errors[:m], errors_below[:n], tanh)
                 errors, errors_below = errors_below, errors
     return len(x)
 
@@ -128,7 +130,7 @@ def outputs_of(theta, widths, tanh, x, found):
     """What the network gives for each row.
 
     Args:
-        theta, widths, tanh, x: as for `descend_each`.
+        theta, widths, tanh, x: as for `descend`.
         found: (rows, outputs) takes it.
     """
     units = np.empty(widths.sum(), theta.dtype)
@@ -144,7 +146,7 @@ def _forward(theta, widths, tanh, x, units, active, counts):
     """One row through all layers.
 
     Args:
-        theta, widths, tanh: as for `descend_each`.
+        theta, widths, tanh: as for `descend`.
         x: (inputs,).
         units: takes every layer's values, layer after layer, but for x.
         active: takes the places of the values below each layer that are not zero.
@@ -239,22 +241,23 @@ def _distance(output, target, huber, errors):
 
 
 @_part
-def _step(weights, values, index, rate, errors):
+def _step(moved, values, index, rate, errors):
     """The step on the weights of each active input."""
     for i in index:
-        row, step = weights[i], rate * values[i]
+        row, step = moved[i], rate * values[i]
         for j in range(len(errors)):
             row[j] -= step * errors[j]
 
 
 @_part
-def _step_and_pass_down(weights, values, index, rate, errors, errors_below, tanh):
+def _step_and_pass_down(weights, moved, values, index, rate, errors, errors_below, tanh):
     """The gradient by each active unit below, from its weights as they were, and the step on those weights."""
     errors_below[:] = 0
     for i in index:
         row, step, total = weights[i], rate * values[i], errors.dtype.type(0)
         for j in range(len(errors)):
             total += row[j] * errors[j]
+        row = moved[i]
         for j in range(len(errors)):
             row[j] -= step * errors[j]
         errors_below[i] = total * (1 - values[i] * values[i]) if tanh else total
