@@ -213,7 +213,7 @@ class Learner:
         batch = self.prepared(batch)
         if penalty is None and (ready := self._for_twin(batch, weight)) is not None:
             twin, given = ready
-            losses = twin.descend(given, self._rate) if twin.gains(count(batch)) else None
+            losses = twin.descend(given, self._rate) if twin.gains(given) else None
             if losses is not None:
                 self.steps += 1
                 return losses
