@@ -26,6 +26,7 @@ import everlearn as el
 from everlearn.chance import generator
 from everlearn.gate import Score, accuracy, minus_loss
 from everlearn.report.results import interval
+from everlearn.report.welch import paired_difference
 from everlearn.streams.datasets import load
 
 LINES = Lines(Path(__file__).with_suffix(".jsonl"), ("data", "method", "lr", "tolerance", "faulty", "seed"))
@@ -155,28 +156,45 @@ def best(data: str, method: str) -> float:
 def table(data: str) -> str:
     """How well each method predicts before learning, by gate and faults."""
     measure, faults = STREAMS[data].measure, STREAMS[data].faulty
-    decimals = 2 if measure == "right" else 4
     lines = [
         f"| method | learning rate | gate | seeds | {measure}, no faults | weeks refused "
         f"| {measure}, {faults} weeks wrong | weeks refused | of the {faults} |",
         "|---" * 9 + "|",
     ]
     recorded = [line for line in LINES.recorded() if line["seed"] != SEARCHED and line["data"] == data]
+
+    def runs(method: str, tolerance: float | None, faulty: int) -> dict[int, dict]:
+        wanted = (method, tolerance, faulty)
+        return {
+            line["seed"]: line for line in recorded if (line["method"], line["tolerance"], line["faulty"]) == wanted
+        }
+
     for method in METHODS:
         for tolerance in STREAMS[data].tolerances:
-            found = [line for line in recorded if (line["method"], line["tolerance"]) == (method, tolerance)]
-            clean, faulty = ([line for line in found if line["faulty"] == number] for number in (0, faults))
-            if not (clean and faulty):
+            parts = [runs(method, tolerance, number) for number in (0, faults)]
+            if not all(parts):
                 continue
-            cells = [method, f"{found[0]['lr']:g}", "none" if tolerance is None else f"{tolerance:g}", str(len(clean))]
-            for part in (clean, faulty):
-                mean = interval([line[measure] for line in part])
-                told = "" if mean.half is None else f" ± {mean.half:.{decimals}f}"
-                cells += [f"{mean.mean:.{decimals}f}{told}"]
-                cells += [f"{fmean(line['refused'] for line in part):.1f}" if tolerance is not None else ""]
-            cells += [f"{fmean(line['caught'] for line in faulty):.1f}" if tolerance is not None else ""]
+            lr = next(iter(parts[0].values()))["lr"]
+            cells = [method, f"{lr:g}", "none" if tolerance is None else f"{tolerance:g}", str(len(parts[0]))]
+            for part, number in zip(parts, (0, faults), strict=True):
+                cells += [_told(part, {} if tolerance is None else runs(method, None, number), measure)]
+                cells += [f"{fmean(line['refused'] for line in part.values()):.1f}" if tolerance is not None else ""]
+            cells += [f"{fmean(line['caught'] for line in parts[1].values()):.1f}" if tolerance is not None else ""]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _told(runs: dict[int, dict], ungated: dict[int, dict], measure: str) -> str:
+    """The mean over seeds; with a gate how it differs from the same without, in bold where the interval excludes 0."""
+    decimals = 2 if measure == "right" else 4
+    mean = interval([line[measure] for line in runs.values()])
+    seeds = [seed for seed in runs if seed in ungated]
+    if len(seeds) < 2:
+        return f"{mean.mean:.{decimals}f}" + ("" if mean.half is None else f" ± {mean.half:.{decimals}f}")
+    one, other = ([part[seed][measure] for seed in seeds] for part in (runs, ungated))
+    found = paired_difference(one, other, confidence=0.95)
+    text = f"{found.mean:+.{decimals}f} ± {found.half:.{decimals}f}".replace("-", "−")
+    return f"{mean.mean:.{decimals}f} ({f'**{text}**' if found.excludes_zero else text})"
 
 
 if __name__ == "__main__":
