@@ -58,8 +58,8 @@ COMPARISONS = {
     ),
     "pixels": Comparison("the same, from two pictures of 32 × 32", _BOTH, settings={"pixels": 32, "stack": 2}),
     "convolutions": Comparison(
-        "the same by the convolutional network, from 84 × 84",
-        {"catcher": FRAMES},
+        "the same by the convolutional network, from 84 × 84, tasks of 10,000 frames",
+        {"catcher": 10_000},
         settings={"pixels": 84, "stack": 2, "hidden": ()},
     ),
     "odds": Comparison(
