@@ -1,0 +1,96 @@
+"""The tables and figures of docs/results/language.md, from the records in experiments/language.
+
+    python experiments/language.py      prints the tables
+
+`everlearn lm NAME --out experiments/language` runs what is missing of one.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from everlearn.lm.comparisons import COMPARISONS, Schedule, comparison
+from everlearn.report.figures import every_text
+from everlearn.report.language import HEADINGS, MEASURES, Reading, Readings, language_rows, read_readings
+from everlearn.report.results import Interval, interval, paired, settings
+
+RECORDS = Path(__file__).parent / "language"
+ASIDE = ("seed", "method", "lr", "joint")
+"""Settings in which what is compared differs."""
+
+
+@cache
+def recorded() -> dict[str, list[Readings]]:
+    """What is recorded, by the settings that a comparison's arms share."""
+    groups = read_readings([RECORDS]) if RECORDS.exists() else []
+    return {settings(group[0].config, ASIDE): group for group in groups}
+
+
+def arms(name: str, schedule: Schedule) -> dict[str, Readings]:
+    """The arms of a comparison that are recorded."""
+    first = next(one for one in comparison(name) if one.schedule == schedule)
+    return {one.arm: one for one in recorded().get(settings(first.config(), ASIDE), [])}
+
+
+def table(name: str, schedule: Schedule) -> str:
+    """What each arm forgets, retains and learns, and how much less it forgets than one that replays nothing."""
+    own = arms(name, schedule)
+    plain = own.get("plain")
+    lines = [_row((*HEADINGS, "forgets less by")), "|---" * (len(HEADINGS) + 1) + "|"]
+    for readings, cells in zip(own.values(), language_rows([*own.values()]), strict=True):
+        found = None if plain in (None, readings) or readings.config["joint"] else less(readings, plain)
+        told = "" if found is None else f"{found.mean:.0f} %" + ("" if found.half is None else f" ± {found.half:.0f}")
+        lines.append(_row((*cells, told)))
+    return "\n".join(lines)
+
+
+def less(readings: Readings, plain: Readings) -> Interval | None:
+    """By how much less an arm forgets than another with the same seeds, in percent; None where they share none."""
+    theirs = {run.config["seed"]: run.forgotten for run in plain.runs}
+    seeds = [run for run in readings.runs if run.config["seed"] in theirs]
+    return interval([100 * (1 - run.forgotten / theirs[run.config["seed"]]) for run in seeds]) if seeds else None
+
+
+def differences(name: str, schedule: Schedule) -> str:
+    """What Reptile's steps change: each arm with them less the same without, paired over seeds, 95 %."""
+    own = arms(name, schedule)
+    lines = [_row(("with Reptile steps, less without", "seeds", *MEASURES)), "|---" * (2 + len(MEASURES)) + "|"]
+    for arm, without in own.items():
+        reptile = own.get(f"{arm} + Reptile")
+        if reptile is not None:
+            seeds = {run.config["seed"] for run in without.runs} & {run.config["seed"] for run in reptile.runs}
+            cells = [_paired(reptile, without, measure) for measure in MEASURES.values()]
+            lines.append(_row((arm, str(len(seeds)), *cells)))
+    return "\n".join(lines)
+
+
+def _paired(one: Readings, other: Readings, measure: Callable[[Reading], float]) -> str:
+    found = paired(one.runs, other.runs, measure)
+    if found is None:
+        return "–"
+    text = f"{found.mean:+.3f} ± {found.half:.3f}".replace("-", "−")
+    return f"**{text}**" if found.excludes_zero else text
+
+
+def drawings() -> dict[str, str]:
+    """By file name, HTML with the curves of each arm of a comparison."""
+    found = {}
+    for name, schedule in _all():
+        own = [*arms(name, schedule).values()]
+        if own:
+            shown = "\n".join(f"<figure>{curve}</figure>" for curve in every_text(own))
+            found[f"language-{name}-{schedule}.html"] = f'<div class="figures">\n{shown}\n</div>\n'
+    return found
+
+
+def _all() -> list[tuple[str, Schedule]]:
+    return [(name, schedule) for name, own in COMPARISONS.items() for schedule in own.schedules]
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    for name, schedule in _all():
+        print(name, schedule, table(name, schedule), differences(name, schedule), sep="\n\n", end="\n\n")
