@@ -45,8 +45,8 @@ def table(name: str, schedule: Schedule) -> str:
 
 
 def less(readings: Readings, plain: Readings) -> Interval | None:
-    """By how much less an arm forgets than another with the same seeds, in percent; None where they share none."""
-    theirs = {run.config["seed"]: run.forgotten for run in plain.runs}
+    """By how much less an arm forgets than another with the same seeds, in percent; None where no run of it forgot."""
+    theirs = {run.config["seed"]: run.forgotten for run in plain.runs if run.forgotten > 0}
     seeds = [run for run in readings.runs if run.config["seed"] in theirs]
     return interval([100 * (1 - run.forgotten / theirs[run.config["seed"]]) for run in seeds]) if seeds else None
 
