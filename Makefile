@@ -16,7 +16,7 @@ test-extras: .venv/dev .venv/browser .venv/trainers .venv/watch
 
 # Long forms of the tests of crashes, of damage, and of rows without end: an hour or two.
 soak: .venv/dev
-	EVERLEARN_SOAK=350 $(BIN)/python -m pytest -q tests/memory/test_crashes.py tests/memory/test_damage.py \
+	EVERLEARN_SOAK=350 $(BIN)/python -m pytest -q --timeout 0 tests/memory/test_crashes.py tests/memory/test_damage.py \
 		tests/memory/test_disk.py::test_a_budget_of_bytes_is_kept_to_the_page
 
 # What is claimed about speed, measured: ratios, on one thread. Best on a machine with nothing else to do.
