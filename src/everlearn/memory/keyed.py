@@ -12,6 +12,9 @@ from torch import Tensor
 from everlearn.memory.bounded import PASSED, Admission
 from everlearn.memory.state import Counters
 
+FEW = 50
+"""Rows that are looked for one by one, where more are looked up in a set."""
+
 
 def admit(
     capacity: int, counters: Counters, marks: Tensor, keys: list[float], *, may_repeat: bool = False
@@ -19,6 +22,7 @@ def admit(
     """What becomes of rows with such keys, in order; where they may repeat, one that is held already is passed over."""
     held, above = length(counters), counters.get("above", -inf)
     marks, slots, smallest = marks.clone() if len(keys) > 1 else marks, [], None
+    known = {*marks[:held].tolist()} if may_repeat and len(keys) > FEW else None
     for key in keys:
         if held == capacity and smallest is None:
             slot = int(marks.argmin())
@@ -27,13 +31,15 @@ def admit(
         if key <= above or key < bound:
             slots.append(PASSED)
             above = max(above, key)
-        elif may_repeat and (marks[:held] == key).any():
+        elif may_repeat and ((marks[:held] == key).any() if known is None else key in known):
             slots.append(PASSED)
         else:
             slots.append(slot)
             held, above, smallest = min(held + 1, capacity), max(above, bound), None
             if len(keys) > 1:
                 marks[slot] = key
+            if known is not None:
+                known.add(key)
     return Admission(slots, {"seen": counters.get("seen", 0) + len(keys), "held": held, "above": above}, keys)
 
 
