@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import ceil, isfinite
 from typing import Any
 
 import torch
@@ -54,21 +55,40 @@ def having(where: Mapping[str, Any]) -> Choice:
     wanted = {name: _values(name, values) for name, values in where.items()}
     return Choice(
         tuple(wanted),
-        lambda batch: torch.stack([torch.isin(batch[name], values) for name, values in wanted.items()]).all(0),
+        lambda batch: torch.stack([_is_in(batch[name], values) for name, values in wanted.items()]).all(0),
     )
 
 
 def older(than: float, name: str) -> Choice:
     """Rows whose time, in the column of that name, is earlier."""
-    return Choice((name,), lambda batch: batch[name] < than)
+    return Choice((name,), lambda batch: _is_below(batch[name], than))
+
+
+def _is_in(numbers: Tensor, values: Tensor) -> Tensor:
+    """Whether each number is one of some values, as its column has them."""
+    if not numbers.is_floating_point() and values.is_floating_point():
+        # Of integers none is a value between two of them.
+        values = values[values == values.round()].to(numbers.dtype)
+    return torch.isin(numbers, values.to(numbers.dtype))
+
+
+def _is_below(numbers: Tensor, bound: float) -> Tensor:
+    """Whether each number is below a bound; torch would compare integers with it in float32."""
+    if numbers.is_floating_point():
+        return numbers.double() < bound
+    return numbers < ceil(bound) if isfinite(bound) else torch.full_like(numbers, bound > 0, dtype=torch.bool)
 
 
 def _values(name: str, values: Any) -> Tensor:
     try:
-        wanted = torch.as_tensor(list(values) if isinstance(values, range) else values).flatten()
+        values = list(values) if isinstance(values, range | set | frozenset) else values
+        wanted = torch.as_tensor(values)
+        if wanted.is_floating_point() and not isinstance(values, Tensor):
+            # In float32 two times a minute apart are one.
+            wanted = torch.as_tensor(values, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name}={values!r:.80} are no numbers: {error}") from error
-    return _number(wanted)
+    return _number(wanted.flatten())
 
 
 def _number(values: Tensor) -> Tensor:
