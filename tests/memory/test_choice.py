@@ -27,6 +27,7 @@ def test_times_a_second_apart_are_told_apart(dtype, on_disk, tmp_path):
         made = memory(f"below {bound!r}")
         made.expire(older_than=bound)
         assert left(made) == rest
+    assert memory("beyond").delete(when=[float("inf"), -(2.0**63)]) == 0
     assert memory("all").expire(older_than=float("inf")) == 4
     assert memory("none").expire(older_than=float("-inf")) == 0
 

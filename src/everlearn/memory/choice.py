@@ -67,8 +67,8 @@ def older(than: float, name: str) -> Choice:
 def _is_in(numbers: Tensor, values: Tensor) -> Tensor:
     """Whether each number is one of some values, as its column has them."""
     if not numbers.is_floating_point() and values.is_floating_point():
-        # Of integers none is a value between two of them.
-        values = values[values == values.round()].to(numbers.dtype)
+        # Of integers none is a value between two of them, or beyond them all.
+        values = values[(values == values.round()) & (values.abs() < 2.0**63)]
     return torch.isin(numbers, values.to(numbers.dtype))
 
 
