@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import everlearn as el
 from conftest import seconds
-from everlearn.fast import Perceptron
+from everlearn.fast.perceptron import Perceptron
 from everlearn.presets import paper
 
 WIDTHS = [784, 100, 100, 10]

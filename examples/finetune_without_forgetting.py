@@ -36,5 +36,5 @@ sizes = {"hidden_size": 64, "intermediate_size": 170, "num_hidden_layers": 2, "n
 train("prose", model := LlamaForCausalLM(LlamaConfig(vocab_size=256, **sizes)), "prose")
 train("then code as usual", deepcopy(model), "code")
 knows, probes = texts["prose"][:-64], {"prose": texts["prose"][-64:]}
-mer = MERCallback(replay_ratio=0.25, remember=knows, reptile_every=10, reptile_rate=0.5, probes=probes)
+mer = MERCallback(replay_ratio=0.25, remember=knows, probes=probes)
 train("then code with MER", model, "code", mer)

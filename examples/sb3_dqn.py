@@ -18,11 +18,14 @@ from everlearn.losses import Prepared
 class MERDQN(DQN):
     """A DQN that learns each frame's transition by MER, with a memory of everlearn's, as soon as it has come.
 
-    Stable-Baselines3's replay buffer hands the newest transition over and needs no more room than for that.
+    Stable-Baselines3's replay buffer hands the newest transition over and needs no more room than for that. The memory
+    is not saved with the agent.
     """
 
     def _setup_model(self):
         super()._setup_model()
+        if callable(self.learning_rate) or self.train_freq.frequency != 1 or self.n_envs != 1:
+            raise ValueError("each frame of one environment is learned: train_freq=1, and a learning rate that stays")
         network = self.q_net.q_net
         self.learner = el.Learner(
             network,

@@ -7,13 +7,13 @@ drawn six times; with each draw, examples, weights, memory and order are those o
     python experiments/draws.py          prints the table
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, product
 from pathlib import Path
 from statistics import fmean, stdev
 
+import asked
 from lines import Lines
 
 from everlearn.chance import generator
@@ -85,6 +85,6 @@ def spread(groups: list[list[float]]) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["run"]:
+    if asked.to_run():
         LINES.run_missing(retained, product(METHODS, DRAWS, SEEDS))
     print(table())

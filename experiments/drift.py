@@ -9,7 +9,6 @@ flights. The learning rate is searched on seed 100, without faults and gate.
     python experiments/drift.py          prints the tables
 """
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
+import asked
 import torch
 from lines import Lines
 from torch import Tensor
@@ -198,8 +198,7 @@ def _told(runs: dict[int, dict], ungated: dict[int, dict], measure: str) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["run"]:
-        workers = int(sys.argv[2]) if len(sys.argv) > 2 else None
+    if asked.to_run():
         LINES.run_missing(
             learned,
             [
@@ -208,7 +207,7 @@ if __name__ == "__main__":
                 for method in METHODS
                 for lr in stream.rates
             ],
-            workers,
+            asked.processes(),
         )
         LINES.run_missing(
             learned,
@@ -220,6 +219,6 @@ if __name__ == "__main__":
                 for tolerance in stream.tolerances
                 for faulty in (0, stream.faulty)
             ],
-            workers,
+            asked.processes(),
         )
     print(*(table(data) for data in STREAMS), sep="\n\n")

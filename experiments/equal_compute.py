@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from time import perf_counter
 
+import asked
 import torch
 from mnist import of_paper
 
@@ -237,6 +238,6 @@ def _gap(mer: Result, other: Result) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["run"]:
+    if asked.to_run():
         run()
     print(search_table(), comparison_table(), sep="\n\n")

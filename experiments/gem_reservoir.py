@@ -6,11 +6,11 @@ On Rotations, where GEM's own settings retain less than the paper's row, with se
     python experiments/gem_reservoir.py         prints the table
 """
 
-import sys
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import asked
 from lines import Lines, retained
 
 from everlearn.methods import GEMReservoir
@@ -46,6 +46,6 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["run"]:
+    if asked.to_run():
         LINES.run_missing(tried, [(memory, *one) for memory, one in product(MEMORIES, SETTINGS)])
     print(table())

@@ -35,7 +35,10 @@ def arms(name: str, schedule: Schedule) -> dict[str, Readings]:
 def table(name: str, schedule: Schedule) -> str:
     """What each arm forgets, retains and learns, and how much less it forgets than one that replays nothing."""
     own = arms(name, schedule)
-    plain = own.get("plain")
+    if not own:
+        return "Not run yet."
+    # It replays nothing, so that the memory's size is nothing to it.
+    plain = arms("bytes", schedule).get("plain") if name == "few" else own.get("plain")
     lines = [_row((*HEADINGS, "forgets less by")), "|---" * (len(HEADINGS) + 1) + "|"]
     for readings, cells in zip(own.values(), language_rows([*own.values()]), strict=True):
         found = None if plain in (None, readings) or readings.config["joint"] else less(readings, plain)
@@ -61,7 +64,7 @@ def differences(name: str, schedule: Schedule) -> str:
             seeds = {run.config["seed"] for run in without.runs} & {run.config["seed"] for run in reptile.runs}
             cells = [_paired(reptile, without, measure) for measure in MEASURES.values()]
             lines.append(_row((arm, str(len(seeds)), *cells)))
-    return "\n".join(lines)
+    return "\n".join(lines) if len(lines) > 2 else "No two seeds that both arms have."
 
 
 def _paired(one: Readings, other: Readings, measure: Callable[[Reading], float]) -> str:
@@ -75,15 +78,16 @@ def _paired(one: Readings, other: Readings, measure: Callable[[Reading], float])
 def drawings() -> dict[str, str]:
     """By file name, HTML with the curves of each arm of a comparison."""
     found = {}
-    for name, schedule in _all():
+    for name, schedule in shown():
         own = [*arms(name, schedule).values()]
         if own:
-            shown = "\n".join(f"<figure>{curve}</figure>" for curve in every_text(own))
-            found[f"language-{name}-{schedule}.html"] = f'<div class="figures">\n{shown}\n</div>\n'
+            curves = "\n".join(f"<figure>{curve}</figure>" for curve in every_text(own))
+            found[f"language-{name}-{schedule}.html"] = f'<div class="figures">\n{curves}\n</div>\n'
     return found
 
 
-def _all() -> list[tuple[str, Schedule]]:
+def shown() -> list[tuple[str, Schedule]]:
+    """All comparisons and their schedules."""
     return [(name, schedule) for name, own in COMPARISONS.items() for schedule in own.schedules]
 
 
@@ -92,5 +96,5 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    for name, schedule in _all():
+    for name, schedule in shown():
         print(name, schedule, table(name, schedule), differences(name, schedule), sep="\n\n", end="\n\n")

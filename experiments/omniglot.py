@@ -1,17 +1,16 @@
 """Omniglot on its first ten alphabets: GEM beside MER, and what the paper leaves open: docs/results/paper.md.
 
-python experiments/omniglot.py run [N]  runs what is missing, of the first N runs, into experiments/omniglot-ten
+python experiments/omniglot.py run      runs what is missing, into experiments/omniglot-ten
 python experiments/omniglot.py          prints the tables
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
+import asked
+
 from everlearn.experiment import Experiment
-from everlearn.launch import launch
 from everlearn.metrics import backward_transfer, learning_accuracy, retained_accuracy
 from everlearn.presets import paper
 from everlearn.report import Result, read_results
@@ -87,8 +86,6 @@ def table(experiments: Mapping[str, Experiment]) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["run"]:
-        count = int(sys.argv[2]) if len(sys.argv) > 2 else None
-        for folder, error in launch(list(islice(wanted(), count)), RECORDS).failures.items():
-            print(f"{folder.name}: {error}", file=sys.stderr)
+    if asked.to_run():
+        asked.run_missing(list(wanted()), RECORDS)
     print(table(COMPARED), table(choices()), sep="\n\n")

@@ -7,13 +7,13 @@ chose for plain SGD; the one with the highest retained accuracy stands in `everl
     python experiments/optimizers.py         prints the table
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from statistics import fmean
 
+import asked
 from lines import Lines, retained
 
 from everlearn.presets import CELLS, paper
@@ -62,6 +62,6 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["run"]:
+    if asked.to_run():
         LINES.run_missing(tried, wanted())
     print(table())

@@ -6,15 +6,21 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import cart_pole
 import draws
 import drift
 import equal_compute
+import games
+import games_search
 import gem_reservoir
+import language
+import language_search
 import mnist
 import omniglot
 import optimizers
 import paper
 import ranks
+import sb3
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,7 +72,37 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     **{f"drift-{data}": ("docs/results/gate.md", partial(drift.table, data)) for data in drift.STREAMS},
     "ranks": ("docs/guides/scale.md", ranks.table),
     "speed": ("docs/guides/speed.md", speed),
+    **{f"games-{name}": ("docs/results/games.md", partial(games.table, name)) for name in games.COMPARISONS},
+    **{
+        f"games-{name}-differences": ("docs/results/games.md", partial(games.differences, name))
+        for name in games.COMPARISONS
+    },
+    **{
+        f"games-search-{seen}-{game}": ("docs/results/games.md", partial(games_search.table, seen, game))
+        for seen in games_search.SEEN
+        for game in games_search.GAMES[seen]
+    },
+    **{
+        f"language-{name}-{schedule}{part}": ("docs/results/language.md", partial(table, name, schedule))
+        for name, schedule in language.shown()
+        for part, table in (("", language.table), ("-differences", language.differences))
+    },
+    **{
+        f"language-search-{memory or 'all'}-{schedule}": (
+            "docs/results/language.md",
+            partial(language_search.table, memory, schedule),
+        )
+        for memory in language_search.MEMORIES
+        for schedule in language_search.SCHEDULES
+    },
+    "games-constant": ("docs/results/games.md", games.constant),
+    "cart-pole": ("docs/results/games.md", cart_pole.table),
+    "sb3": ("docs/results/games.md", sb3.table),
 }
+
+FIGURES = ROOT / "docs" / "results" / "figures"
+DRAWINGS = (games.drawings, language.drawings)
+"""Each gives HTML by its file's name."""
 
 
 def between(name: str) -> re.Pattern:
@@ -78,3 +114,7 @@ if __name__ == "__main__":
     for name, (page, table) in TABLES.items():
         path = ROOT / page
         path.write_text(between(name).sub(table(), path.read_text()))
+    FIGURES.mkdir(exist_ok=True)
+    for drawn in DRAWINGS:
+        for name, html in drawn().items():
+            (FIGURES / name).write_text(html)

@@ -9,12 +9,12 @@ stretches of their streams.
     python experiments/ranks.py          prints the table
 """
 
-import sys
 from math import log
 from pathlib import Path
 from statistics import fmean
 from time import process_time
 
+import asked
 import numpy as np
 import torch
 from lines import Lines
@@ -123,7 +123,7 @@ def uniform(lines: list[dict]) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["run"]:
+    if asked.to_run():
         wanted = ((RANKS, capacity, trial) for capacity, trials in TRIALS.items() for trial in range(trials))
-        LINES.run_missing(perform, wanted, int(sys.argv[2]) if len(sys.argv) > 2 else None)
+        LINES.run_missing(perform, wanted, asked.processes())
     print(table())

@@ -9,17 +9,15 @@ higher ones.
     python experiments/sb3.py          prints the table
 """
 
-import sys
 from itertools import product
 from pathlib import Path
 from statistics import fmean
 from time import perf_counter
 
+import asked
 import torch
 from gymnasium.wrappers import ClipReward
 from lines import Lines
-from stable_baselines3 import DQN
-from stable_baselines3.common.callbacks import BaseCallback
 
 from everlearn.report.lives import LAST
 from everlearn.report.results import interval
@@ -31,30 +29,33 @@ LINES = Lines(Path(__file__).with_suffix(".jsonl"), ("seed", "game", "lr"))
 GAMES, RATES, SEEDS = ("catcher", "flappy-bird"), (1e-4, 3e-4, 1e-3), range(3)
 
 
-class Tried(BaseCallback):
+class Tried:
     """Trials every so many frames, as ours have them."""
 
     def __init__(self, game: str, seed: int) -> None:
-        super().__init__()
         self.env, self.found, self.trying = sequence(game), [], 0.0
         self.trials = Trials(limit=10_000, seed=Trials().seed + 1_000 * seed)
 
     def values(self, observations):
         """What each action is worth."""
         with torch.no_grad():
-            return self.model.q_net(torch.as_tensor(observations))
+            return self.network(torch.as_tensor(observations))
 
-    def _on_step(self) -> bool:
-        if self.num_timesteps % self.trials.every == 0:
-            begun = perf_counter()
+    def __call__(self, given, _) -> bool:
+        """After each frame."""
+        agent = given["self"]
+        if agent.num_timesteps % self.trials.every == 0:
+            self.network, begun = agent.q_net, perf_counter()
             scores, gained, lost = try_all(self, self.env, self.trials)
-            self.found.append({"frame": self.num_timesteps, "scores": scores, "gained": gained, "lost": lost})
+            self.found.append({"frame": agent.num_timesteps, "scores": scores, "gained": gained, "lost": lost})
             self.trying += perf_counter() - begun
         return True
 
 
 def lived(seed: int, game: str, lr: float) -> dict:
     """One life: its trials, and how long it took."""
+    from stable_baselines3 import DQN  # noqa: PLC0415
+
     env = sequence(game)
     frames, tried = FRAMES * env.tasks, Tried(game, seed)
     agent = DQN(
@@ -86,6 +87,8 @@ def at_end(line: dict) -> float:
 
 def table() -> str:
     """The mean score at the end, for each game and rate."""
+    if not LINES.recorded():
+        return "Not run yet."
     lines = ["| game | rate | seeds | at the end | frames/s |", "|---|---|---|---|---|"]
     for game in GAMES:
         for lr in RATES:
@@ -99,6 +102,6 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["run"]:
-        LINES.run_missing(lived, product(SEEDS, GAMES, RATES), int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    if asked.to_run():
+        LINES.run_missing(lived, product(SEEDS, GAMES, RATES), asked.processes())
     print(table())

@@ -140,6 +140,19 @@ def test_what_no_checkpoint_can_hold_is_refused(tmp_path):
         checkpoint.save({"a": {1}}, tmp_path / "file")
     with pytest.raises(el.InputError, match="strings or integers as keys"):
         checkpoint.save({1.5: 1}, tmp_path / "file")
+    for tensor, told in (
+        (torch.eye(2).to_sparse(), "sparse_coo"),
+        (torch.ones(2, dtype=torch.complex128), "complex128"),
+    ):
+        with pytest.raises(el.InputError, match=f"tensors of torch.{told}, and /a/0 is one"):
+            checkpoint.save({"a": [tensor]}, tmp_path / "file")
+    round_and_round = []
+    round_and_round.append(round_and_round)
+    for odd in (round_and_round, 10**5000):
+        with pytest.raises(el.InputError, match="a checkpoint can't hold this"):
+            checkpoint.save({"a": odd}, tmp_path / "file")
+    with pytest.raises(el.InputError, match="name a file"):
+        checkpoint.save({}, "")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,10 +1,13 @@
 """The gate: what is worse is refused and gone back from, what is not passes, as often as it says."""
 
+import numpy as np
 import pytest
 import torch
 
 import everlearn as el
 from everlearn.gate import accuracy
+from everlearn.memory.reader import Reader
+from everlearn.rl import DQN
 
 
 class Fixed:
@@ -41,7 +44,8 @@ def test_the_sureness_is_that_of_a_paired_t_test():
 
 
 def test_what_is_worse_is_brought_back_and_what_is_better_is_kept():
-    one, subject = gate(), Fixed([0.0, 1.0, 0.0, 1.0])
+    told = []
+    one, subject = gate(sinks=[lambda values, number: told.append((values, number))]), Fixed([0.0, 1.0, 0.0, 1.0])
     assert one.admit(subject).accepted
     subject.scores = torch.tensor([0.5, 1.5, 0.4, 1.6])
     assert one.admit(subject).accepted
@@ -51,6 +55,9 @@ def test_what_is_worse_is_brought_back_and_what_is_better_is_kept():
     assert not verdict.accepted
     assert "all: 1 before, 0.5 now (-0.5) on 4; worse by more than 0: 99." in str(verdict)
     assert torch.equal(subject.scores, better)
+    assert [(number, values["accepted"]) for values, number in told] == [(1, 1.0), (2, 1.0), (3, 0.0)]
+    sure = verdict.slices[0].worse
+    assert told[2][0] == pytest.approx({"accepted": 0.0, "all before": 1.0, "all after": 0.5, "all worse": sure})
 
 
 @pytest.mark.parametrize(
@@ -164,6 +171,96 @@ def test_a_version_accepted_before_many_checkpoints_is_gone_back_to(make_learner
     assert torch.equal(learner.memory.held()["x"], before)
 
 
+def on_disk(make_learner, folder):
+    learner = make_learner(el.ER(replayed=3), memory=el.Reservoir(10, path=folder), lr=0.5)
+    return learner, el.Gate({"probe": rows(100, seed=1)}, score=accuracy, tolerance=0.05)
+
+
+def test_versions_accepted_let_go_of_no_checkpoint(make_learner, tmp_path):
+    learner, one = on_disk(make_learner, tmp_path / "memory")
+    for _ in range(30):
+        learner.learn(rows(20))
+    learner.save(tmp_path / "checkpoint")
+    before = learner.memory.held()["x"]
+    for seed in range(7):
+        learner.learn(rows(20, seed=seed))
+        assert one.admit(learner).accepted
+    learner.load(tmp_path / "checkpoint")
+    assert torch.equal(learner.memory.held()["x"], before)
+
+
+def test_after_a_restart_a_gate_goes_back_to_what_was_accepted_before_it(make_learner, tmp_path):
+    """However many checkpoints come after the restart, and though another version was accepted before the crash."""
+    learner, one = on_disk(make_learner, tmp_path / "memory")
+    for _ in range(30):
+        learner.learn(rows(20))
+    one.admit(learner)
+    before = learner.memory.held()["x"]
+    learner.learn(rows(20, seed=5))
+    learner.save(tmp_path / "checkpoint", also={"gate": one.state_dict()})
+    for seed in range(3):
+        learner.learn(rows(20, seed=6 + seed))
+        assert one.admit(learner).accepted
+    learner.memory.close()
+
+    again, other = on_disk(make_learner, tmp_path / "memory")
+    other.load_state_dict(again.load(tmp_path / "checkpoint")["gate"])
+    for _ in range(5):
+        again.learn(rows(20, flip=True))
+        again.save(tmp_path / "checkpoint", also={"gate": other.state_dict()})
+    for _ in range(20):
+        again.learn(rows(20, flip=True))
+    assert not other.admit(again).accepted
+    assert torch.equal(again.memory.held()["x"], before)
+
+
+def test_what_a_gate_let_go_is_not_held_for_ever(make_learner, tmp_path):
+    learner, one = on_disk(make_learner, tmp_path / "memory")
+    for seed in range(10):
+        learner.learn(rows(20, seed=seed))
+        one.accept(learner)
+        learner.save(tmp_path / "checkpoint")
+    # Two checkpoints, and what was accepted when they were saved.
+    assert Reader(tmp_path / "memory").saves == 4
+
+
+def test_rows_kept_back_survive_a_restart_and_are_forgotten_on_request(make_learner):
+    def make():
+        return make_learner(el.Online(), lr=0.5), el.Gate({"kept back": el.Fifo(40)}, score=accuracy)
+
+    learner, one = make()
+    one._probes["kept back"].add(rows(30) | {"key": torch.arange(30)})
+    for _ in range(10):
+        learner.learn(rows(50))
+    one.accept(learner)
+    again, other = make()
+    again.load_state_dict(learner.state_dict())
+    other.load_state_dict(one.state_dict())
+    assert other.admit(again).accepted
+    other.delete(key=[3, 4])
+    other.expire(10, column="key")
+    for _ in range(30):
+        again.learn(rows(50, flip=True))
+    (slice_,) = other.check(again).slices
+    assert slice_.rows == 20
+    assert slice_.refused
+    other.delete(key=range(30))
+    assert other.check(again).slices == ()
+
+
+def test_an_agent_is_brought_back_whatever_was_saved_in_between(tmp_path):
+    network, memory = el.mlp([2, 8, 2]), el.Reservoir(20, path=tmp_path / "memory")
+    agent = DQN(network, torch.optim.SGD(network.parameters(), 0.1), 2, method=el.ER(), memory=memory)
+    one = el.Gate({"value": torch.zeros(3, 2)}, score=lambda agent, seen: agent.learner.predict({"x": seen})[:, 0])
+    one.accept(agent)
+    for frame in range(40):
+        agent.learn(np.zeros(2, np.float32), 0, -1.0, np.zeros(2, np.float32), over=True)
+        if frame % 5 == 0:
+            agent.save(tmp_path / "agent")
+    assert not one.admit(agent).accepted
+    assert len(agent.learner.memory) == 0
+
+
 def test_the_default_score_is_the_loss_of_each_row(make_learner):
     learner, probe = make_learner(el.Online(), lr=0.5), rows(2_500)
     one = el.Gate({"all": probe})
@@ -217,6 +314,9 @@ def test_a_gate_is_saved_with_the_learner(make_learner, tmp_path):
     ("make", "message"),
     [
         (lambda: el.Gate({}), "at least one probe"),
+        (lambda: el.Gate([1]), "at least one probe by its name"),
+        (lambda: gate(tolerance="x"), "tolerance of all must be a number, not 'x'"),
+        (lambda: gate(confidence="high"), "confidence must be a number, not 'high'"),
         (lambda: gate(tolerance=-1.0), "tolerance of all must be at least 0"),
         (lambda: gate(confidence=1.0), "confidence must be between 0.5 and 1, not 1.0"),
         (lambda: gate(refuse="never"), "refuse must be 'worse' or 'unsure', not 'never'"),

@@ -36,6 +36,7 @@ def test_several_processes_give_what_one_gives(tmp_path):
         records = [Record(tmp_path / place / one.folder()) for place in ("two", "one")]
         two, alone = ([line.get("accuracy") for line in record.lines()] for record in records)
         assert two == alone
+        assert list(records[0].lines())[-1]["peak_rss_mb"] < 1500
 
 
 @pytest.mark.parametrize("wait", [0.5, None], ids=["while starting", "while learning"])

@@ -402,6 +402,7 @@ def test_a_state_of_another_learner_is_refused_and_nothing_changes(make_learner,
         ("generator", 5, "its generator is no generator's"),
         ("method", 5, "its method or its steps are something else"),
         ("steps", "x", "its method or its steps are something else"),
+        ("steps", -1, "its method or its steps are something else"),
         ("model", el.mlp([3, 5, 4]).state_dict(), r"its 0.bias is \(5,\) float32, here it is \(5,\) float64"),
     ],
 )
@@ -414,6 +415,19 @@ def test_a_state_with_a_foreign_part_is_refused_and_nothing_changes(make_learner
         learner.load_state_dict(make_learner(el.MER(), seed=3).state_dict() | {part: value})
     assert torch.equal(weights(learner), before)
     assert torch.equal(learner.memory.held()["x"], held)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [({"lr": "x"}, "'x' as its lr, this one 0.1"), ({}, "nothing as its lr")]
+)
+def test_an_optimizers_settings_are_numbers_where_ours_are(make_learner, toy, change, message):
+    learner = make_learner(el.MER())
+    state = learner.state_dict()
+    group = state["optimizer"]["param_groups"][0]
+    del group["lr"]
+    group.update(change)
+    with pytest.raises(el.InputError, match=message):
+        learner.load_state_dict(state)
 
 
 def test_a_state_of_an_optimizer_with_other_groups_is_refused(make_learner):

@@ -70,3 +70,17 @@ def test_a_learner_steps_on_the_mean_over_new_and_old_tokens():
 def test_what_does_not_fit_is_refused(output, batch, message):
     with pytest.raises(el.InputError, match=message):
         el.next_token(output, batch)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (F.mse_loss, r"mse_loss an output and targets: use torch's module, such as torch.nn.MSELoss"),
+        (F.cross_entropy, "cross_entropy an output and targets"),
+        ("mse", "loss must be a function of the output and the batch, or a torch module, not 'mse'"),
+    ],
+)
+def test_what_is_no_loss_of_a_batch_is_refused(loss, message):
+    model = torch.nn.Linear(2, 2)
+    with pytest.raises(el.InputError, match=message):
+        el.Learner(model, torch.optim.SGD(model.parameters(), 0.1), loss, method=el.Online())

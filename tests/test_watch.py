@@ -88,6 +88,9 @@ def test_rows_kept_for_measuring_are_forgotten_on_request(make_learner):
     watch.delete(key=[3, 4])
     assert watch._probes
     assert not any(key in probe.rows["key"] for probe in watch._probes for key in (3, 4))
+    watch.expire(10, column="key")
+    assert watch._probes
+    assert all((probe.rows["key"] >= 10).all() for probe in watch._probes)
     watch.read()
     watch.delete(key=range(40))
     assert watch._probes == []

@@ -36,12 +36,17 @@ def as_batch(given: Any) -> dict[str, Tensor]:
 
 
 def check_lengths(batch: Batch) -> None:
-    """Refuse columns that have not equally many rows.
+    """Refuse columns that have not equally many rows, or none at all.
 
     Raises:
         InputError: naming how many each has.
     """
-    lengths = {name: len(values) for name, values in batch.items()}
+    try:
+        lengths = {name: values.shape[0] for name, values in batch.items()}
+    except (AttributeError, IndexError, TypeError):
+        raise InputError(
+            f"a batch is a mapping of columns, tensors with a row for each example, not {batch!r:.80}"
+        ) from None
     if len(set(lengths.values())) > 1:
         raise InputError(
             "the columns of a batch must have equally many rows: "

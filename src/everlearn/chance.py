@@ -1,5 +1,7 @@
 """Randomness is an argument: each part draws from a generator of its own."""
 
+from numbers import Integral
+
 import numpy as np
 import torch
 
@@ -17,7 +19,7 @@ def generator(seed: int, purpose: str) -> torch.Generator:
         purpose: who draws, such as ``"reservoir"``.
 
     Raises:
-        InputError: the seed is negative.
+        InputError: the seed is no whole number, or negative.
 
     >>> first = torch.rand(2, generator=generator(0, "reservoir"))
     >>> bool((first == torch.rand(2, generator=generator(0, "reservoir"))).all())
@@ -25,6 +27,8 @@ def generator(seed: int, purpose: str) -> torch.Generator:
     >>> bool((first == torch.rand(2, generator=generator(0, "weights"))).any())
     False
     """
+    if not isinstance(seed, Integral):
+        raise InputError(f"seed must be a whole number, not {seed!r:.80}")
     if seed < 0:
         raise InputError(f"seed must be at least 0, not {seed}")
     word = np.random.SeedSequence([seed, *purpose.encode()]).generate_state(1, np.uint64)

@@ -39,9 +39,14 @@ def save(state: Any, path: str | Path) -> None:
         InputError: something in the state is of another kind, such as a process's shard of a tensor.
         OSError: the disk is full, or the folder can't be written.
     """
+    if not str(path):
+        raise InputError("name a file for the checkpoint")
     path = Path(path)
     tensors: dict[str, Tensor] = {}
-    tree = json.dumps(_take_out(state, tensors, ""))
+    try:
+        tree = json.dumps(_take_out(state, tensors, ""))
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"a checkpoint can't hold this: {error}") from error
     sums = json.dumps({name: checksum(tensor) for name, tensor in tensors.items()})
     header = {"format": FORMAT, "state": tree, "sums": sums, "sum": str(crc32((tree + sums).encode()))}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +127,9 @@ def _take_out(state: Any, tensors: dict[str, Tensor], place: str) -> Any:
                     f"a checkpoint holds whole tensors, and {place or 'this'} is a {type(plain).__name__}: shards are "
                     "saved by torch.distributed.checkpoint"
                 )
+            if plain.layout is not torch.strided or plain.dtype is torch.complex128:
+                told = plain.dtype if plain.layout is torch.strided else plain.layout
+                raise InputError(f"a checkpoint can't hold tensors of {told}, and {place or 'this'} is one")
             name = (place or "/").encode("ascii", "backslashreplace").decode()
             # Keys with slashes can make two places alike.
             name = name if name not in tensors else f"{name}#{len(tensors)}"

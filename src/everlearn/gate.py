@@ -1,23 +1,28 @@
 """A gate that refuses an update that forgets."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from everlearn.batches import as_batch, count
+from everlearn.batches import as_batch, count, take
 from everlearn.learner import Learner
-from everlearn.ranges import not_negative
-from everlearn.types import Batch, Holding, InputError, WholeMemory, column
+from everlearn.memory.choice import Choice, having, older
+from everlearn.ranges import not_negative, number
+from everlearn.types import Batch, Holding, InputError, Sink, WholeMemory, column
 
 AT_ONCE = 1000
 """Rows that are scored at once."""
 
 
 class Subject(Protocol):
-    """What passes a gate: a learner, an agent, or whatever else can be gone back with."""
+    """What passes a gate: a learner, an agent, or whatever else can be gone back with.
+
+    One of your own around a learner whose memory is on disk hands `hold` on too, or later saves let go of what was
+    accepted.
+    """
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -102,6 +107,8 @@ class Gate:
         refuse: "worse" refuses a candidate that is worse for sure; "unsure" one as well that may be.
         against: "last" compares with the version accepted last; "best" with the one that was best on the probe of all
             accepted, so that many small losses don't add up to a large one.
+        sinks: called with each verdict of `admit` in numbers, and how many there were: whether it was `accepted`, and
+            of each probe the mean score `before` and `after` and how sure it is that it is `worse`.
 
     Raises:
         InputError: there are no probes, or a setting is out of its range.
@@ -128,10 +135,11 @@ class Gate:
         confidence: float = 0.95,
         refuse: Literal["worse", "unsure"] = "worse",
         against: Literal["last", "best"] = "last",
+        sinks: Iterable[Sink] = (),
     ) -> None:
-        if not probes:
-            raise InputError("a gate needs at least one probe, such as {'2024': batch}")
-        if not 0.5 < confidence < 1:
+        if not isinstance(probes, Mapping) or not probes:
+            raise InputError("a gate needs at least one probe by its name, such as {'2024': batch}")
+        if not 0.5 < number("confidence", confidence) < 1:
             raise InputError(f"confidence must be between 0.5 and 1, not {confidence}")
         if refuse not in ("worse", "unsure"):
             raise InputError(f"refuse must be 'worse' or 'unsure', not {refuse!r}")
@@ -148,6 +156,8 @@ class Gate:
         self._confidence = 1 - (1 - confidence) / len(probes)
         self._refuse = refuse
         self._against = against
+        self._sinks = tuple(sinks)
+        self._candidates = 0
         self._frozen: dict[str, Any] = {}
         self._scores: dict[str, Tensor] = {}
         self._state: dict[str, Any] | None = None
@@ -156,31 +166,37 @@ class Gate:
         """Make this version the one that others are compared with, and gone back to.
 
         Its state is kept: weights, optimizer and, of a memory in RAM, a copy of the rows; one on disk remembers the
-        moment (`saves=` says how many of them).
+        moment, beside its last saves, and of one gate. What is saved from now on keeps it too, so that a gate whose
+        `state_dict` was saved with a learner can go back after a restart.
 
         Raises:
             InputError: a probe gives fewer than two scores, or one that is not finite. (A memory is left out while it
                 holds fewer than two rows.)
         """
-        frozen = {name: _frozen(probe) for name, probe in self._probes.items() if _is_ready(probe)}
+        # What a memory held when a version was accepted before stays its probe while it holds nothing, after a restart.
+        frozen = self._frozen | {name: _frozen(probe) for name, probe in self._probes.items() if _is_ready(probe)}
         scores = {name: self._scored(subject, name, probe) for name, probe in frozen.items()}
         for name, values in scores.items():
             if len(values) < 2 or not values.isfinite().all():
                 raise InputError(f"the probe {name!r} must give two finite scores or more: {values.tolist()!s:.80}")
             if self._against == "best" and name in self._scores and frozen[name] is self._frozen[name]:
                 scores[name] = max(values, self._scores[name], key=lambda one: float(one.mean()))
-        self._frozen, self._scores, self._state = frozen, scores, subject.state_dict()
+        state = subject.state_dict()
         if isinstance(subject, Holding):
-            subject.hold(self._state)
+            subject.hold(state)
+        self._frozen, self._scores, self._state = frozen, scores, state
 
     def check(self, subject: Subject) -> Verdict:
-        """Compare a candidate with the version accepted last; nothing is changed.
+        """Compare a candidate with the version accepted last; nothing of it is changed.
 
         Raises:
             InputError: no version was accepted yet, or a probe gives another number of scores than before.
         """
         if self._state is None:
             raise InputError("there is nothing to compare with yet: gate.accept(learner) first")
+        if isinstance(subject, Holding):
+            # Whatever was loaded since.
+            subject.hold(self._state)
         slices = tuple(self._compared(name, self._scored(subject, name, probe)) for name, probe in self._frozen.items())
         return Verdict(not any(one.refused for one in slices), slices)
 
@@ -190,20 +206,37 @@ class Gate:
         The first one is accepted as it is. What was deleted from a memory in RAM since the last acceptance comes
         back with it, so accept anew after that; torch's global generator goes back too.
         """
-        if self._state is None:
-            self.accept(subject)
-            return Verdict(True, ())
-        verdict = self.check(subject)
+        verdict = Verdict(True, ()) if self._state is None else self.check(subject)
         if verdict.accepted:
             self.accept(subject)
         else:
+            assert self._state is not None
             subject.load_state_dict(self._state)
+        self._candidates += 1
+        for sink in self._sinks:
+            sink(_in_numbers(verdict), self._candidates)
         return verdict
+
+    def delete(self, **where: Any) -> None:
+        """Forget rows of memories that were kept as probes, as `memory.delete` does with the memory's."""
+        self._forget(having(where))
+
+    def expire(self, older_than: float, *, column: str = "when") -> None:
+        """Forget those that are too old, as `memory.expire` does with the memory's."""
+        self._forget(older(older_than, column))
+
+    def _forget(self, gone: Choice) -> None:
+        copies = {name: rows for name, rows in self._frozen.items() if isinstance(self._probes[name], WholeMemory)}
+        for name, stay in {name: (~gone(rows)).nonzero()[:, 0] for name, rows in copies.items()}.items():
+            self._frozen[name], self._scores[name] = take(self._frozen[name], stay), self._scores[name][stay]
+            if len(stay) < 2:
+                del self._frozen[name], self._scores[name]
 
     def state_dict(self) -> dict[str, Any]:
         """What was accepted last, and its scores; of probes only the rows of memories."""
         rows = {name: probe for name, probe in self._frozen.items() if isinstance(self._probes[name], WholeMemory)}
-        return {"scores": dict(self._scores), "rows": rows, "accepted": self._state}
+        own = {"scores": dict(self._scores), "candidates": self._candidates}
+        return own | {"rows": rows, "accepted": self._state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Become the gate that `state` was taken from, which had the same probes.
@@ -211,10 +244,15 @@ class Gate:
         Raises:
             InputError: it had others.
         """
+        if not isinstance(state, Mapping) or not state.keys() >= {"scores", "rows", "accepted", "candidates"}:
+            raise InputError("this is not the state of a gate")
+        if not isinstance(state["scores"], Mapping) or not isinstance(state["rows"], Mapping):
+            raise InputError("this is not the state of a gate")
         if not state["scores"].keys() <= self._probes.keys():
             theirs, own = ", ".join(state["scores"]), ", ".join(self._probes)
             raise InputError(f"the saved gate had the probes {theirs}; this one has {own}")
         self._scores, self._state = dict(state["scores"]), state["accepted"]
+        self._candidates = state["candidates"]
         self._frozen = {name: state["rows"].get(name, self._probes[name]) for name in self._scores}
 
     def _scored(self, subject: Subject, name: str, probe: Any) -> Tensor:
@@ -232,6 +270,13 @@ class Gate:
         return Slice(
             name, len(scores), float(before.mean()), float(scores.mean()), tolerance, worse, 1 - worse, refused
         )
+
+
+def _in_numbers(verdict: Verdict) -> dict[str, float]:
+    slices = {
+        f"{one.name} {what}": getattr(one, what) for one in verdict.slices for what in ("before", "after", "worse")
+    }
+    return {"accepted": float(verdict.accepted), **slices}
 
 
 def _is_ready(probe: Any) -> bool:

@@ -1,6 +1,6 @@
 """The learner: a model, its optimizer and loss, a memory, and the method that joins them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from everlearn import checkpoint, fast, saved, weights
 from everlearn.batches import as_batch, check_finite, check_lengths, count, move, rows
 from everlearn.batchnorm import running_statistics, update_statistics
 from everlearn.chance import generator
-from everlearn.fast import Perceptron, Rows, objections
 from everlearn.losses import Prepared, as_loss
 from everlearn.modes import evaluation_mode
 from everlearn.types import Batch, Diverged, Forward, Holding, InputError, Loss, Memory, Method, Penalty, Point, column
@@ -78,17 +77,13 @@ class Learner:
         self._model = model
         self._memory = memory
         self._step = step
-        self._twin: Perceptron | None = None
-        self._active: Perceptron | None = None
-        self._learning = False
-        self._asked: tuple[Any, ...] | None = None
-        self._refused = ""
+        self._paths = fast.Paths(model)
         self._check_optimizer()
 
     @property
     def model(self) -> nn.Module:
         """The model, with all that was learned; within a method, ask for it anew after each step."""
-        self._put_back()
+        self._paths.put_back()
         return self._model
 
     @property
@@ -97,8 +92,7 @@ class Learner:
 
         What the last rows were counts too, once there were some.
         """
-        why = next(self._objections(), self._refused)
-        return f"readable: {why}" if why else "compiled"
+        return self._paths.told(self._kind_of_step)
 
     @property
     def memory(self) -> Memory:
@@ -141,19 +135,16 @@ class Learner:
         """
         batch = as_batch(batch)
         check_finite(batch)
-        self._learning = True
         try:
-            losses = self.method(self, batch)
-            if self._active is None or not self._active.is_finite():
-                self.check_weights("go back to a checkpoint, and use a lower learning rate")
-            return losses.mean()
+            with self._paths.learning():
+                losses = self.method(self, batch)
+                if not self._paths.is_finite():
+                    self.check_weights("go back to a checkpoint, and use a lower learning rate")
+                return losses.mean()
         except Exception as error:
             columns = (f"{name} {tuple(values.shape)} {values.dtype}" for name, values in batch.items())
             error.add_note(f"The batch was: {', '.join(columns)}")
             raise
-        finally:
-            self._learning = False
-            self._put_back()
 
     @torch.no_grad()
     def losses(self, batch: Any) -> Tensor:
@@ -211,7 +202,7 @@ class Learner:
             Diverged: a loss or the penalty is infinite or NaN; no step was taken.
         """
         batch = self.prepared(batch)
-        if penalty is None and (ready := self._for_twin(batch, weight)) is not None:
+        if penalty is None and (ready := self._paths.ready(self._kind_of_step, batch, weight)) is not None:
             twin, given = ready
             losses = twin.descend(given, self._rate) if twin.gains(given) else None
             if losses is not None:
@@ -256,7 +247,7 @@ class Learner:
         Raises:
             Diverged: a loss is infinite or NaN.
         """
-        covered = next(self._objections(), None) is None
+        covered = next(self._paths.objections(self._kind_of_step), None) is None
         found = fast.gradients(self.model, self.loss, [*map(self.prepared, batches)]) if covered else None
         if found is None:
             found = torch.stack([weights.flat(self.gradient(batch)[1]) for batch in batches])
@@ -293,7 +284,7 @@ class Learner:
             return torch.empty(0)
         if self._prepare is not None:
             batch = self.prepared(batch)
-        ready = self._for_twin(batch, weight)
+        ready = self._paths.ready(self._kind_of_step, batch, weight)
         if ready is None:
             return self._descend_each(move(batch, self.device), weight)
         twin, given = ready
@@ -306,12 +297,10 @@ class Learner:
         rest = {name: values[done:] for name, values in batch.items()}
         return torch.cat([losses, self._descend_each(rest, None if weight is None else weight[done:])])
 
-    def _for_twin(self, batch: Batch, weight: Tensor | None) -> tuple[Perceptron, Rows] | None:
-        """The compiled twin, and the rows as it takes them, where there is one and they are such."""
-        twin = self._active_twin()
-        found = "" if twin is None else twin.rows(batch, weight)
-        self._refused = found if isinstance(found, str) else ""
-        return None if twin is None or isinstance(found, str) else (twin, found)
+    @property
+    def _kind_of_step(self) -> fast.Step:
+        own = "forward=" if self.forward is not call_on_x else "step=" if self._step is not None else ""
+        return fast.Step(self.loss, self.optimizer, own)
 
     @property
     def _rate(self) -> float:
@@ -357,55 +346,19 @@ class Learner:
 
     def snapshot(self) -> Point:
         """A copy of the trainable parameters."""
-        twin = self._active_twin()
+        twin = self._paths.twin(self._kind_of_step)
         return weights.snapshot(self.model) if twin is None else twin.snapshot()
 
     def move_from(self, before: Point, rate: float) -> None:
         """θ ← before + rate · (θ − before), for the trainable parameters."""
-        twin = self._active_twin()
+        twin = self._paths.twin(self._kind_of_step)
         if twin is None or not twin.move_from(before, rate):
             weights.move_from(self.model, before, rate)
 
-    def _active_twin(self) -> Perceptron | None:
-        """Within a `learn`, the model's compiled twin, where there can be one.
-
-        Whether there can is asked at the first step, and anew once the model was handed out or a
-        part of the learner was replaced.
-        """
-        if not self._learning:
-            return None
-        parts = (self.loss, self.forward, self.optimizer, torch.is_grad_enabled())
-        if self._asked != parts:
-            self._put_back()
-            self._asked, self._active = parts, self._twin_where_covered()
-        return self._active
-
-    def _twin_where_covered(self) -> Perceptron | None:
-        if next(self._objections(), None) is not None:
-            return None
-        if self._twin is None or not self._twin.is_of(self._model, self.loss):
-            self._twin = Perceptron(self._model, self.loss)
-        # A learning rate scheduler asks for this, and warns where no step was taken.
-        self.optimizer._opt_called = True  # ty: ignore[missing-attribute]
-        return self._twin
-
-    def _put_back(self) -> None:
-        """The model has what was learned, and may now be changed."""
-        active, self._active, self._asked = self._active, None, None
-        if active is not None:
-            active.put_back()
-
     def __getstate__(self) -> dict[str, Any]:
-        # A copied or pickled learner makes a twin of its own model.
-        self._put_back()
-        return self.__dict__ | {"_twin": None, "_learning": False}
-
-    def _objections(self) -> Iterator[str]:
-        if self.forward is not call_on_x:
-            yield "forward= is one's own"
-        if self._step is not None:
-            yield "step= is one's own"
-        yield from objections(self._model, self.optimizer, self.loss)
+        # What a copy is made of must have what was learned.
+        self._paths.put_back()
+        return self.__dict__
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of all that a resumed run needs: weights, optimizer, memory, method, counters, generators.
@@ -426,7 +379,12 @@ class Learner:
     def hold(self, state: Mapping[str, Any]) -> None:
         """Keep what `state_dict` gave from being let go by a memory on disk, until another state is held."""
         if isinstance(self._memory, Holding):
-            self._memory.hold(state["memory"])
+            self._memory.hold(saved.memory_in(state))
+
+    def confirm(self, state: Mapping[str, Any]) -> None:
+        """What `state_dict` gave was kept, in a file of one's own, say: a memory on disk counts it among its saves."""
+        if isinstance(self._memory, Holding):
+            self._memory.confirm(saved.memory_in(state))
 
     def save(self, path: str | Path, also: Any = None) -> None:
         """Write everything into one file; a crash leaves the old file or the new one.
@@ -444,7 +402,9 @@ class Learner:
             OSError: the disk is full; the file is as it was.
         """
         self.check_weights(f"it was not saved over {path}")
-        checkpoint.save(self.state_dict() | {"also": also}, path)
+        state = self.state_dict()
+        checkpoint.save(state | {"also": also}, path)
+        self.confirm(state)
 
     def load(self, path: str | Path) -> Any:
         """Become the learner that was saved at `path`. Nothing is unpickled.
@@ -458,6 +418,7 @@ class Learner:
         """
         state = checkpoint.load(path)
         self.load_state_dict(state)
+        self.confirm(state)
         return state.get("also")
 
     def load_weights(self, path: str | Path) -> None:
@@ -466,11 +427,11 @@ class Learner:
         Raises:
             InputError: there is no such file, it is not whole, or it is of another model; nothing was changed.
         """
-        state = checkpoint.load(path)
-        if not isinstance(state, Mapping) or "model" not in state:
+        found = saved.weights_in(checkpoint.load(path))
+        if found is None:
             raise InputError(f"{path} is not the state of a learner")
-        saved.check_model(self.model, state["model"])
-        self.model.load_state_dict(state["model"])
+        saved.check_model(self.model, found)
+        self.model.load_state_dict(found)
 
     def check_weights(self, so: str) -> None:
         """Refuse to go on where a parameter is infinite or NaN.

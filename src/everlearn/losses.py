@@ -175,8 +175,15 @@ def as_loss(loss: Loss | nn.Module) -> Loss:
     """A torch loss module as a loss over batches (it is given column `y`); a function as it is.
 
     Raises:
-        InputError: the module averages over rows.
+        InputError: the module averages over rows, or the function is torch's own.
     """
+    if getattr(loss, "__module__", None) == "torch.nn.functional":
+        raise InputError(
+            f"a loss is given an output and a batch, and {getattr(loss, '__name__', loss)} an output and targets: "
+            "use torch's module, such as torch.nn.MSELoss(reduction='none')"
+        )
+    if not callable(loss):
+        raise InputError(f"loss must be a function of the output and the batch, or a torch module, not {loss!r:.80}")
     if not isinstance(loss, nn.Module):
         return loss
     if getattr(loss, "reduction", "none") != "none":

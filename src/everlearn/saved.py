@@ -62,6 +62,23 @@ def restore(learner: Saved, state: Mapping[str, Any]) -> None:
     torch.set_rng_state(state["torch"])
 
 
+def memory_in(state: Any) -> Any:
+    """The memory's state in a learner's.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(state, Mapping) or "memory" not in state:
+        raise InputError("this is not the state of a learner")
+    return state["memory"]
+
+
+def weights_in(state: Any) -> Mapping[str, Tensor] | None:
+    """The model's weights in a learner's state, or in that of an agent who has one."""
+    found = state.get("learner", state) if isinstance(state, Mapping) else None
+    return found["model"] if isinstance(found, Mapping) and isinstance(found.get("model"), Mapping) else None
+
+
 def check_model(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Refuse the weights of another model.
 
@@ -88,8 +105,8 @@ def _check(learner: Saved, state: Any) -> None:
     except (AttributeError, LookupError, TypeError) as error:
         raise InputError(f"this is not the state of a learner: {error!r}") from error
     for name in ("generator", "torch"):
-        _check_generator(name, state[name])
-    if not isinstance(state["method"], Mapping) or type(state["steps"]) is not int:
+        check_generator(name, state[name])
+    if not isinstance(state["method"], Mapping) or type(state["steps"]) is not int or state["steps"] < 0:
         raise InputError("this is not the state of a learner: its method or its steps are something else")
     if (state["memory"] is None) != (learner.stored is None):
         held = "no memory" if state["memory"] is None else "a memory"
@@ -103,6 +120,11 @@ def _check_optimizer(own: torch.optim.Optimizer, state: Any) -> None:
     theirs, ours = ([len(group["params"]) for group in groups] for groups in (state["param_groups"], own.param_groups))
     if theirs != ours:
         raise InputError(f"the saved {name} has groups of {theirs} parameters, this one of {ours}")
+    for theirs, ours in zip(state["param_groups"], own.param_groups, strict=True):
+        for setting, value in ours.items():
+            if setting not in theirs or isinstance(theirs[setting], float | int) != isinstance(value, float | int):
+                told = repr(theirs[setting]) if setting in theirs else "nothing"
+                raise InputError(f"the saved {name} has {told:.80} as its {setting}, this one {value!r:.80}")
     parameters = dict(enumerate(parameter for group in own.param_groups for parameter in group["params"]))
     for number, notes in state["state"].items():
         if number not in parameters or not isinstance(notes, Mapping):
@@ -113,11 +135,16 @@ def _check_optimizer(own: torch.optim.Optimizer, state: Any) -> None:
                 raise InputError(f"the saved {name} is of another model: its {what} of parameter {number} is {shapes}")
 
 
-def _check_generator(name: str, state: Any) -> None:
+def check_generator(name: str, state: Any) -> None:
+    """Refuse what is no generator's state.
+
+    Raises:
+        InputError: naming it.
+    """
     try:
         torch.Generator().set_state(state)
     except (TypeError, RuntimeError) as error:
-        raise InputError(f"this is not the state of a learner: its {name} is no generator's: {error}") from error
+        raise InputError(f"this is not the state that was saved: its {name} is no generator's: {error}") from error
 
 
 def _copy(value: Any, device: torch.device | None = None) -> Any:

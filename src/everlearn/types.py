@@ -4,7 +4,7 @@ Everything here is a name, a protocol or an error. A class of your own fits wher
 it has the attributes that the protocol lists; nothing needs to be inherited.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -128,6 +128,10 @@ class Holding(Protocol):
         """Keep what `state_dict` gave, however many come after it, until another one is held."""
         ...
 
+    def confirm(self, state: Mapping[str, Any], /) -> None:
+        """What `state_dict` gave is kept elsewhere, in a file, say: till then it may give way to later ones."""
+        ...
+
 
 @runtime_checkable
 class TaskMemory(Protocol):
@@ -226,3 +230,6 @@ class Stream(Protocol):
 
 Batches = Iterable[Batch | tuple[Tensor, Tensor] | list[Tensor]]
 """What a user's own stream may be: a DataLoader, a generator, a list."""
+
+Sink = Callable[[dict[str, float], int], object]
+"""`sink(values, number)`: where measures go, and when they were taken, counted in rows or in times."""

@@ -11,13 +11,10 @@ from torch import Tensor
 from everlearn.batches import as_batch, count, take
 from everlearn.chance import generator
 from everlearn.learner import Learner
-from everlearn.memory.choice import having
+from everlearn.memory.choice import Choice, having, older
 from everlearn.metrics import correct
 from everlearn.ranges import at_least
-from everlearn.types import Batch, InputError, WholeMemory
-
-Sink = Callable[[dict[str, float], int], object]
-"""`sink(values, seen)`: where measures go."""
+from everlearn.types import Batch, InputError, Sink, WholeMemory
 
 
 class Detector(Protocol):
@@ -211,7 +208,13 @@ class Watch:
 
     def delete(self, **where: Any) -> None:
         """Forget rows that were kept for measuring, as `memory.delete` does with the memory's."""
-        gone = having(where)
+        self._forget(having(where))
+
+    def expire(self, older_than: float, *, column: str = "when") -> None:
+        """Forget rows that are too old, as `memory.expire` does with the memory's."""
+        self._forget(older(older_than, column))
+
+    def _forget(self, gone: Choice) -> None:
         for probe in self._probes:
             probe.rows = take(probe.rows, (~gone(probe.rows)).nonzero()[:, 0])
         self._probes = [probe for probe in self._probes if count(probe.rows)]

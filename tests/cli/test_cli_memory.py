@@ -36,6 +36,8 @@ def test_show(path, capsys, tmp_path):
     assert "uint8 (5, 6)" in told
     assert "2023-11-14 22:1" in told
     assert (tmp_path / "sheet.png").read_bytes()[:4] == b"\x89PNG"
+    assert main(["memory", "show", str(path), "--pictures", str(tmp_path / "sheet.xyz")]) == 2
+    assert "sheet.xyz is no kind of picture, such as PNG" in capsys.readouterr().err
 
 
 def test_an_empty_one_is_shown_too(tmp_path, capsys):
@@ -51,6 +53,11 @@ def test_export(path, tmp_path, capsys):
     assert "30 rows" in capsys.readouterr().out
     found = load_file(tmp_path / "rows.safetensors")
     assert torch.equal(found["key"], reopen(path).held()["key"])
+
+
+def test_export_into_no_folder(path, tmp_path, capsys):
+    assert main(["memory", "export", str(path), "--out", str(tmp_path / "nowhere" / "rows.safetensors")]) == 2
+    assert "rows.safetensors could not be written" in capsys.readouterr().err
 
 
 def test_delete(path, capsys):

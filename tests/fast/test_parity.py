@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 import everlearn as el
-from everlearn.fast import Perceptron, kernel
+from everlearn.fast import kernel
+from everlearn.fast.perceptron import Perceptron
 
 LOSSES = [el.cross_entropy, el.squared, el.huber, el.chosen_huber]
 
@@ -327,8 +328,8 @@ def test_rows_that_the_kernel_leaves_are_stepped_on_by_torch_with_their_own_weig
     one = {name: values[:1] for name, values in batch.items()}
     for learner in (compiled, readable):
         learner.learn(one)
-    kernel = compiled._twin._kernel
-    compiled._twin._kernel = lambda *given: kernel(*given[:6], given[6][:2], *given[7:])
+    kernel = compiled._paths._twin._kernel
+    compiled._paths._twin._kernel = lambda *given: kernel(*given[:6], given[6][:2], *given[7:])
     for learner in (compiled, readable):
         learner.learn(batch)
     assert compiled.steps == readable.steps == 7

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import everlearn as el
+from everlearn.fast.perceptron import Perceptron
 from everlearn.types import Batch, Learning
 
 
@@ -266,6 +267,19 @@ def test_a_copy_made_within_a_method_is_not_learning(make_learner, toy):
     assert not torch.equal(model[0].weight, before["0.weight"])
 
 
+def test_a_copy_made_after_a_step_has_it(make_learner, toy):
+    copies = []
+
+    def method(learner, batch):
+        losses = learner.descend_each(batch)
+        copies.append(copy.deepcopy(learner))
+        return losses
+
+    learner = make_learner(method)
+    learner.learn(toy(1)[0])
+    assert torch.equal(copies[0]._model[0].weight, learner.model[0].weight)
+
+
 def test_what_goes_wrong_within_a_method_leaves_the_model_whole(make_learner, toy):
     def stopped(learner, batch):
         learner.descend_each(batch)
@@ -320,3 +334,16 @@ def test_a_learner_that_is_dropped_takes_its_buffers_along(make_learner, toy):
     del learner
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize("widths", [[256, 8, 3], [256, 5, 512, 2], [7, 1]])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weights_are_taken_as_they_are_however_they_lie(widths, dtype):
+    model = el.mlp(widths).to(dtype)
+    model[0].weight.data = model[0].weight.data.t().contiguous().t() if widths[1] == 8 else model[0].weight.data
+    twin = Perceptron(model)
+    for seed in (1, 2):
+        model.load_state_dict(el.mlp(widths, seed=seed).to(dtype).state_dict())
+        twin.take()
+        taken = twin.snapshot()
+        assert all(torch.equal(taken[name], parameter) for name, parameter in model.named_parameters())

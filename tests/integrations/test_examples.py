@@ -18,7 +18,9 @@ def run(folder, *command):
 
 def test_a_model_is_tuned_without_forgetting(tmp_path):
     example = EXAMPLES / "finetune_without_forgetting.py"
-    told = run(tmp_path, example, "4")
+    told = run(tmp_path, example, "50")
+    usual, with_mer = (float(told[at].split()[told[at].split().index("prose") + 1].rstrip(",")) for at in (1, -1))
+    assert with_mer < usual
     assert [line.partition(":")[0] for line in told] == [
         "prose",
         "then code as usual",

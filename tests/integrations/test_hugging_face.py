@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 import everlearn as el
+from everlearn.memory.reader import Reader
 
 pytestmark = [pytest.mark.extra, pytest.mark.filterwarnings("ignore")]
 
@@ -47,17 +49,18 @@ def arguments(folder, kind=None, **more):
     return (kind or TrainingArguments)(str(folder), **usual, **quiet, **more)
 
 
-def make(folder, model=None, lengths=(16,), accumulated=2, **settings):
+def trainer_of(folder, model=None, lengths=(16,), accumulated=1):
     from transformers import Trainer
 
+    settings = arguments(folder, gradient_accumulation_steps=accumulated)
+    return Trainer(model or llama(), settings, train_dataset=Rows(200, lengths=lengths))
+
+
+def make(folder, model=None, lengths=(16,), accumulated=2, **settings):
     from everlearn.integrations.hugging_face import MERCallback
 
     own = {"replay_ratio": 0.25, "memory_size": 20, "reptile_every": 3, "reptile_rate": 0.5} | settings
-    trainer = Trainer(
-        model or llama(),
-        arguments(folder, gradient_accumulation_steps=accumulated),
-        train_dataset=Rows(200, lengths=lengths),
-    )
+    trainer = trainer_of(folder, model, lengths, accumulated)
     return trainer, MERCallback(**own).attach(trainer)
 
 
@@ -76,24 +79,32 @@ def test_a_resumed_run_is_an_unbroken_one(on_disk, tmp_path):
     first, callback = make(tmp_path / "cut", **own("other"))
     first.args.max_steps = 12
     first.train()
-    if on_disk:
-        callback._memory.close()
     again, callback = make(tmp_path / "cut", **own("other"))
     again.train(resume_from_checkpoint=str(tmp_path / "cut" / "checkpoint-8"))
-    assert callback._memory.seen == 15 + 12 * 2 * 6
-    assert len(callback._memory) == 20
+    memory = Reader(tmp_path / "other" / "of process 0") if on_disk else callback.memory
+    assert memory.seen == 15 + 12 * 2 * 6
+    assert len(memory) == 20
     assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(again).items())
+
+
+def watch(trainer, monkeypatch):
+    """Of each batch that is learned: rows, tokens with labels, and how many of those the mean is over."""
+    seen, compute = [], trainer.compute_loss
+
+    def watched(model, inputs, *args, num_items_in_batch=None, **more):
+        assert {values.dtype for values in inputs.values() if isinstance(values, torch.Tensor)} == {torch.int64}
+        if model.training:
+            tokens = int((inputs["labels"][:, 1:] != -100).sum())
+            seen.append((len(inputs["input_ids"]), tokens, int(num_items_in_batch)))
+        return compute(model, inputs, *args, num_items_in_batch=num_items_in_batch, **more)
+
+    monkeypatch.setattr(trainer, "compute_loss", watched)
+    return seen
 
 
 def test_old_rows_are_in_each_batch_and_in_the_mean_over_tokens(tmp_path, monkeypatch):
     trainer, _ = make(tmp_path, lengths=(16, 5, 9))
-    seen, compute = [], trainer.compute_loss
-
-    def watched(model, inputs, *args, num_items_in_batch=None, **more):
-        seen.append((len(inputs["input_ids"]), int((inputs["labels"][:, 1:] != -100).sum()), int(num_items_in_batch)))
-        return compute(model, inputs, *args, num_items_in_batch=num_items_in_batch, **more)
-
-    monkeypatch.setattr(trainer, "compute_loss", watched)
+    seen = watch(trainer, monkeypatch)
     trainer.train()
     assert [rows for rows, *_ in seen] == [6] + [8] * 23
     for one, other in zip(seen[::2], seen[1::2], strict=True):
@@ -104,8 +115,8 @@ def test_what_the_model_knows_is_remembered_once(tmp_path):
     for seen in (30 + 72, 30 + 2 * 72):
         trainer, callback = make(tmp_path, accumulated=1, memory_dir=tmp_path / "memory", remember=Rows(30, 50))
         trainer.train()
-        assert callback._memory.seen == seen
-        callback._memory.close()
+        assert callback.memory is None
+        assert Reader(tmp_path / "memory" / "of process 0").seen == seen
 
 
 def test_reptile_steps_follow_steps_of_the_optimizer(tmp_path):
@@ -138,7 +149,7 @@ def test_with_lora_the_adapter_alone_moves(tmp_path):
     assert callback._outer.state_dict()["slow"].keys() == changed
 
 
-def test_trl_s_trainer_takes_it(tmp_path):
+def test_trl_s_trainer_takes_it(tmp_path, monkeypatch):
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
@@ -149,8 +160,10 @@ def test_trl_s_trainer_takes_it(tmp_path):
     trainer = SFTTrainer(llama(), config, train_dataset=Dataset.from_list(rows), processing_class=Tokenizer.made())
     callback = MERCallback(memory_size=20, reptile_every=3, reptile_rate=0.5, probes={"old": trainer.train_dataset})
     callback.attach(trainer)
+    seen = watch(trainer, monkeypatch)
     trainer.train()
-    assert callback._memory.seen == 72
+    assert [rows for rows, *_ in seen] == [6] + [8] * 11
+    assert callback.memory.seen == 72
     assert callback._outer.taken == 12
     assert callback.forgotten.keys() == {"old"}
 
@@ -172,29 +185,141 @@ def test_probes_tell_what_was_forgotten(tmp_path, capsys):
     trainer, callback = make(tmp_path, probes={"old": Rows(10, 5)})
     trainer.train()
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("everlearn: old: loss")]
-    assert len(told) == 4  # Before the first step, and at each save.
+    assert len(told) == 4  # Before the first step, and at each save, of which one is the end.
     losses = [line["probe_old_loss"] for line in trainer.state.log_history if "probe_old_loss" in line]
     assert callback.forgotten["old"] == pytest.approx(losses[-1] - min(losses))
 
 
+def test_what_was_forgotten_is_told_where_nothing_is_saved(tmp_path):
+    trainer, callback = make(tmp_path, probes={"old": Rows(10, 5)})
+    trainer.args.save_strategy = "no"
+    trainer.train()
+    losses = [line["probe_old_loss"] for line in trainer.state.log_history if "probe_old_loss" in line]
+    assert len(losses) == 2
+    assert callback.forgotten["old"] == losses[1] - min(losses)
+
+
+def test_by_default_it_learns(tmp_path):
+    """Most of what it learns without these callbacks, though Reptile steps take back half of each way."""
+    from everlearn.integrations.hugging_face import MERCallback
+
+    losses = {}
+    for name, settings in (("plain", {"reptile_every": 0, "replay_ratio": 0.0}), ("MER", {})):
+        trainer = trainer_of(tmp_path / name)
+        losses["before"] = trainer.evaluate(Rows(200))["eval_loss"]
+        MERCallback(**settings).attach(trainer)
+        trainer.args.max_steps, trainer.args.save_strategy = 120, "no"
+        trainer.train()
+        losses[name] = trainer.evaluate(Rows(200))["eval_loss"]
+    assert losses["MER"] < losses["plain"] + 0.3 * (losses["before"] - losses["plain"])
+
+
+def test_rows_are_kept_narrow_and_learned_wide(tmp_path):
+    trainer, callback = make(tmp_path, lengths=(16, 5, 9))
+    trainer.train()
+    rows = callback.memory.sample(20)
+    assert {name: values.dtype for name, values in rows.items()} == {
+        "input_ids": torch.uint16,
+        "labels": torch.int16,
+        "attention_mask": torch.uint8,
+    }
+    known = {tuple(Rows(200, lengths=(16, 5, 9))[i]["labels"].tolist()) for i in range(200)}
+    assert {(*row, *[-100] * (16 - len(row))) for row in map(tuple, rows["labels"].tolist())} <= known
+
+
+def test_a_vocabulary_tells_how_narrow(tmp_path):
+    from everlearn.integrations.tokens import narrow
+
+    batch = {"input_ids": torch.zeros(1, 2, dtype=torch.int64), "labels": torch.zeros(1, dtype=torch.float32)}
+    assert narrow(batch, 2**16) == {"input_ids": torch.uint16}
+    assert narrow(batch, 2**16 + 1) == narrow(batch, None) == {"input_ids": torch.int32}
+
+
+def test_a_run_goes_back_as_far_as_the_trainer_keeps_checkpoints(tmp_path):
+    for limit, message in ((3, None), (None, "can't go back to where this was saved")):
+        folder = tmp_path / str(limit)
+        trainer, _ = make(folder, memory_dir=folder / "memory")
+        trainer.args.save_total_limit = limit
+        trainer.train()
+        again, _ = make(folder, memory_dir=folder / "memory")
+        again.args.save_total_limit = limit
+        resume = partial(again.train, resume_from_checkpoint=str(folder / "checkpoint-4"))
+        if message is None:
+            resume()
+            assert all(torch.equal(value, weights(trainer)[name]) for name, value in weights(again).items())
+        else:
+            with pytest.raises(el.InputError, match=message):
+                resume()
+
+
+def test_what_was_remembered_in_part_is_remembered_anew(tmp_path):
+    class Breaks(Rows):
+        def __getitem__(self, index):
+            if index == 20:
+                raise RuntimeError("the disk is gone")
+            return super().__getitem__(index)
+
+    trainer, _ = make(tmp_path, accumulated=1, memory_dir=tmp_path / "memory", remember=Breaks(40))
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        trainer.train()
+    trainer, _ = make(tmp_path, accumulated=1, memory_dir=tmp_path / "memory", remember=Rows(40))
+    trainer.train()
+    assert Reader(tmp_path / "memory" / "of process 0").seen == 40 + 72
+
+
+def test_the_folder_of_a_memory_tells_what_it_is_of(tmp_path):
+    trainer, _ = make(tmp_path, memory_dir=tmp_path / "memory")
+    trainer.train()
+    note = tmp_path / "memory" / "of process 0.json"
+    for content, message in (
+        (note.read_text().replace('"processes": 1', '"processes": 2'), "is that of 2 processes, now there are 1"),
+        ("", "is damaged: it tells what the memory beside it is of"),
+    ):
+        note.write_text(content)
+        with pytest.raises(el.InputError, match=message):
+            make(tmp_path, memory_dir=tmp_path / "memory")[0].train()
+
+
+def test_slow_weights_that_all_processes_share_are_saved_once(tmp_path):
+    make(tmp_path)[0].train()
+    sizes = {one.name: one.stat().st_size for one in (tmp_path / "checkpoint-8").glob("everlearn*")}
+    assert sizes.keys() == {"everlearn.safetensors", "everlearn-0.safetensors"}
+    slow = sum(value.nbytes for value in llama().parameters())
+    assert sizes["everlearn-0.safetensors"] < slow < sizes["everlearn.safetensors"]
+
+
+def test_texts_end_to_end_are_refused(tmp_path):
+    from transformers import DataCollatorWithFlattening
+
+    for collator in (DataCollatorWithFlattening(), DataCollatorWithFlattening(return_flash_attn_kwargs=True)):
+        trainer, _ = make(tmp_path)
+        trainer.data_collator = collator
+        trainer.train_dataset = [{"input_ids": Rows(9)[i]["input_ids"].tolist()} for i in range(9)]
+        with pytest.raises(el.InputError, match="their texts are put end to end"):
+            trainer.train()
+
+
+def test_that_there_will_be_no_reptile_step_is_told(tmp_path):
+    trainer, _ = make(tmp_path, reptile_every=13)
+    with pytest.warns(UserWarning, match="no Reptile step: reptile_every=13, and training has 12 steps"):
+        trainer.train()
+
+
 def test_rows_of_another_length_or_tokenizer_are_refused(tmp_path):
     for _ in range(2):
-        trainer, callback = make(tmp_path, memory_dir=tmp_path / "memory", padding={})
+        trainer, _ = make(tmp_path, memory_dir=tmp_path / "memory", padding={})
         trainer.processing_class = Tokenizer.made()
         trainer.args.max_steps = 1
         trainer.train()
-        callback._memory.close()
     for changed, message in (
         ({"processing_class": Tokenizer.made("<fill>")}, "holds tokens of another tokenizer: name another memory_dir"),
         ({"train_dataset": [{name: v[:9] for name, v in Rows(9)[i].items()} for i in range(9)]}, "input_ids"),
     ):
-        trainer, callback = make(tmp_path, memory_dir=tmp_path / "memory", padding={})
+        trainer, _ = make(tmp_path, memory_dir=tmp_path / "memory", padding={})
         for name, value in changed.items():
             setattr(trainer, name, value)
         with pytest.raises(el.InputError, match=message):
             trainer.train()
-        if callback._memory is not None:
-            callback._memory.close()
 
 
 def test_a_checkpoint_of_another_number_of_processes_is_refused(tmp_path):
@@ -256,8 +381,18 @@ def test_what_can_not_be_is_refused(tmp_path):
     for one in (callback, MERCallback()):
         with pytest.raises(el.InputError, match="attach one to one, once"):
             one.attach(trainer)
-    with pytest.raises(el.InputError, match="replay_ratio must be from 0 to below 1, not 1"):
-        MERCallback(replay_ratio=1)
+    for wrong, message in (
+        ({"replay_ratio": 1}, "replay_ratio must be from 0 to below 1, not 1"),
+        ({"replay_ratio": "0.25"}, "replay_ratio must be a number"),
+        ({"reptile_rate": 0.0}, "reptile_rate must be above 0"),
+        ({"reptile_rate": float("nan")}, "reptile_rate must be above 0"),
+        ({"reptile_every": 1}, "reptile_every=1 only makes the rate smaller"),
+        ({"memory_size": 0}, "memory_size must be at least 1"),
+        ({"saves": 0}, "saves must be at least 1"),
+        ({"probes": Rows(3)}, "probes are data sets by name"),
+    ):
+        with pytest.raises(el.InputError, match=message):
+            MERCallback(**wrong)
     frozen, _ = make(tmp_path, llama().requires_grad_(False))
     with pytest.raises((el.InputError, ValueError), match="nothing to train|empty parameter list"):
         frozen.train()

@@ -9,6 +9,7 @@ import everlearn as el
 from everlearn import lm
 from everlearn.lm.arms import ARMS, arm_name
 from everlearn.lm.rows import cut
+from everlearn.lm.texts import text
 from everlearn.record import Record
 
 NAMES = ("english", "german", "python")
@@ -88,6 +89,40 @@ def test_a_life_that_is_cut_short_goes_on_as_an_unbroken_one(arm, tmp_path):
     assert found == [event.losses for event in whole]
 
 
+def test_a_life_does_not_go_on_with_other_texts(tmp_path, monkeypatch):
+    own = experiment("plain")
+    for event in own.perform(tmp_path):
+        if isinstance(event, lm.Read) and event.step == 5:
+            break
+    assert next(line for line in Record(tmp_path).lines() if line["event"] == "opened")["digests"].keys() == {*NAMES}
+    monkeypatch.setattr("everlearn.lm.experiment.digest", lambda name: "another")
+    with pytest.raises(el.InputError, match="this run began with other texts, or with those of another Python"):
+        list(own.perform(tmp_path))
+
+
+def test_what_is_chosen_by_is_not_what_is_tested_on(told):
+    told["english"] = lambda: b"".join(f"{i:07} ".encode() for i in range(30_000))
+    text.cache_clear()
+    own = cut("english", NAMES, "bytes", 16)
+    parts = [{*map(tuple, rows.tolist())} for rows in (own.training, own.validation, own.testing)]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == 15_000
+    learner = experiment("plain").learner()
+    for kept, rows in (("testing", own.testing), ("validation", own.validation)):
+        found = experiment("plain", kept=kept, tested=len(rows))._loss(learner, "english")
+        assert found == pytest.approx(float(learner.losses({"input_ids": rows}).mean()), abs=1e-6)
+
+
+def test_a_gate_refuses_what_makes_a_text_s_loss_higher():
+    learner = experiment("plain", lr=0.02).learner()
+    english, python = ({"input_ids": cut(name, NAMES, "bytes", 16).training[:200]} for name in ("english", "python"))
+    gate = el.Gate({"english": {"input_ids": cut("english", NAMES, "bytes", 16).testing[:100]}})
+    for name, batch, accepted in (("english", english, True), ("english", english, True), ("python", python, False)):
+        for _ in range(10):
+            learner.learn(batch)
+        verdict = gate.admit(learner)
+        assert verdict.accepted == accepted, name
+
+
 def test_pairs_are_read_too(tmp_path):
     tested = [one for one in experiment("plain", tokens="pairs").perform(tmp_path) if isinstance(one, lm.Tested)]
     assert all(0 < loss < 5 for loss in tested[-1].losses)
@@ -97,6 +132,7 @@ def test_what_can_not_be_is_refused():
     for settings, message in (
         ({"size": "huge"}, "size must be one of small, medium, large, not 'huge'"),
         ({"texts": ("english", "latin")}, "texts must be one of english, german, python, not 'latin'"),
+        ({"kept": "training"}, "kept must be one of testing, validation"),
         ({"schedule": "linear"}, "schedule must be one of constant, cosine"),
         ({"batch": 5}, "of the 5 rows of a batch, 5 can't be old ones"),
         ({"lr": 0.0}, "lr must be"),

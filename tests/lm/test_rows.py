@@ -17,10 +17,11 @@ def test_bytes_are_rows_in_their_order_and_pieces_are_kept_back(name, told):
     assert own.training.dtype == own.testing.dtype == torch.uint16
     assert bytes(own.training[0].tolist()) == content[:16]
     whole = len(content) // 16
-    assert len(own.training) + len(own.testing) == whole
-    assert abs(len(own.testing) / whole - 1 / rows.EVERY) < 0.01
-    first = rows.PIECE * rows.EVERY // 2
-    assert bytes(own.testing[0].tolist()) == content[16 * first : 16 * first + 16]
+    assert len(own.training) + len(own.testing) + len(own.validation) == whole
+    for kept, piece in ((own.testing, rows.EVERY // 2), (own.validation, rows.EVERY // 4)):
+        assert abs(len(kept) / whole - 1 / rows.EVERY) < 0.01
+        first = rows.PIECE * piece
+        assert bytes(kept[0].tolist()) == content[16 * first : 16 * first + 16]
 
 
 def test_pairs_stand_for_as_many_bytes_as_there_are(told):
@@ -32,6 +33,27 @@ def test_pairs_stand_for_as_many_bytes_as_there_are(told):
         assert len(found) < len(content) / 2
     again = rows._pairs.__wrapped__(NAMES)[0]
     assert torch.equal(again(content), found)
+
+
+def test_a_long_line_is_read_once():
+    long, short = b"    return self._something_or_other(x)\n", b"    pass\n"
+    assert list(texts._first_lines([long, short, b"\n", long.lstrip(), short, b"\n"])) == [
+        long,
+        short,
+        b"\n",
+        short,
+        b"\n",
+    ]
+
+
+def test_hardly_anything_that_is_tested_on_is_read():
+    """64 bytes on end are nearly never among what is read."""
+    own = cut("python", ("python",), "bytes", 128)
+    read = own.training.to(torch.uint8).numpy().tobytes()
+    windows = {read[i : i + 64] for i in range(len(read) - 64)}
+    tested = own.testing[torch.linspace(0, len(own.testing) - 1, 100).long()].to(torch.uint8)
+    found = [bytes(row[i : i + 64].tolist()) in windows for row in tested for i in range(0, 65, 8)]
+    assert sum(found) / len(found) < 0.02
 
 
 def test_what_can_not_be_is_refused(told, monkeypatch, tmp_path):

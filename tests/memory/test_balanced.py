@@ -60,6 +60,19 @@ def test_after_a_deletion_a_class_is_held_as_before():
     assert after == pytest.approx(1 / 3, rel=0.06)
 
 
+def test_a_row_of_many_classes_costs_few_bytes_of_journal(tmp_path):
+    memory = el.Balanced(2_000, path=tmp_path)
+    memory.add(rows(range(1_000)))
+    memory.flush()
+    before = (tmp_path / "journal").stat().st_size
+    for label in range(100):
+        memory.add(rows([label]))
+    assert (tmp_path / "journal").stat().st_size - before < 100 * 200
+    counters = dict(memory.counters)
+    memory.close()
+    assert el.Balanced(2_000, path=tmp_path).counters == counters
+
+
 def test_bad_classes():
     with pytest.raises(el.InputError, match="Balanced needs one integer a row in column 'y', not torch.float32"):
         el.Balanced(3).add({"y": torch.zeros(2)})

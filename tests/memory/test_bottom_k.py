@@ -104,6 +104,7 @@ def test_whatever_becomes_of_them_all_rows_above_the_bound_are_held(lengths, cap
     above = last.counters.get("above", -2)
     assert ids(last) == sorted(one for one in came - gone if key[one] > above)
     assert not gone & {*ids(last)}
+    assert last.seen == len(came)
 
 
 def chi_square(times, expected):

@@ -237,7 +237,7 @@ def test_after_a_deletion_all_that_remain_are_held_alike(seen):
 
 
 def test_files_stay_within_their_bound(tmp_path):
-    """A row has 320 bytes here; saves keep the rows they have, at most all of them each."""
+    """A row has 256 bytes here; saves keep the rows they have, at most all of them each."""
     memory = el.Fifo(100, path=tmp_path)
     row = 256
     for start in range(0, 20_000, 50):
@@ -339,11 +339,30 @@ def test_rows_that_only_a_save_holds_are_deleted_too(tmp_path):
     assert numbered(7, 1)["x"].numpy().tobytes() not in (tmp_path / "rows").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"path": 3}, "path must name a folder for the memory, not 3"),
+        ({"path": ""}, "path must name a folder for the memory, not ''"),
+        ({"seed": "a"}, "seed must be a whole number, not 'a'"),
+        ({"saves": 0}, "saves must be at least 1, not 0"),
+        ({"saves": 1.5}, "saves must be a whole number, not 1.5"),
+    ],
+)
+def test_settings_that_can_not_be(wrong, message):
+    for make in MEMORIES.values():
+        with pytest.raises(el.InputError, match=message):
+            make(5, **wrong)
+
+
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_rows_that_can_t_be_kept_are_refused_before_anything_is_kept(on_disk, tmp_path):
     memory = el.Fifo(3, path=tmp_path if on_disk else None)
     for bad, message in (
         ({"x": torch.zeros(2), "y": torch.zeros(1)}, "equally many rows: x has 2, y has 1"),
+        ({"x": torch.tensor(3.0)}, "a batch is a mapping of columns, tensors with a row for each example, not"),
+        ({"x": [1, 2]}, "a batch is a mapping of columns, tensors with a row"),
+        ({1: torch.zeros(2)}, "a column's name is a string, not 1"),
         ({"x": torch.zeros(2).to(torch.float8_e5m2)}, "column 'x' is of torch.float8_e5m2, which a memory does not"),
     ):
         for offer in (memory.expect, memory.add):

@@ -52,7 +52,7 @@ def test_the_state_of_another_rule_is_refused(other):
 def test_bad_input():
     with pytest.raises(el.InputError, match="capacity must be at least 1"):
         el.Fifo(0)
-    with pytest.raises(el.InputError, match="cannot sample -1 rows"):
+    with pytest.raises(el.InputError, match="n must be at least 0, not -1"):
         el.Fifo(3).sample(-1)
     with pytest.raises(el.InputError, match="the saved memory is a fifo of capacity 3, this one a fifo of capacity 4"):
         el.Fifo(4).load_state_dict(el.Fifo(3).state_dict())

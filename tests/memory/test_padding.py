@@ -1,5 +1,8 @@
 """Columns whose rows differ in length: only what a row has is kept, and what is read is a batch again."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +15,7 @@ from everlearn.alignment import Meter
 from everlearn.cli import main
 from everlearn.memory.fitting import fitting
 from everlearn.memory.journal import entries, framed
+from everlearn.memory.padding import APIECE
 from everlearn.memory.reader import Reader
 from everlearn.memory.reopen import reopen
 
@@ -128,7 +132,7 @@ def test_a_row_takes_the_space_of_its_own_length(tmp_path):
             some = lengths[start : start + 100]
             batch = rows(some, start + 1)
             memory.add({"n": batch["n"], "tokens": batch["tokens"], "length": torch.tensor(some)})
-    assert ram.nbytes == own
+    assert ram.nbytes == own + 4000 * APIECE
     blocks = sum(-(-(48 + 8 * length) // (48 + 256)) for length in lengths)
     assert (tmp_path / "rows").stat().st_size <= 304 * (blocks * 17 / 16 + 216)
     assert blocks * 304 < own * 2
@@ -334,6 +338,28 @@ def test_a_budget_of_bytes_for_the_longest_row(at_once, tmp_path):
     assert 0.7 * 3_000_000 < (tmp_path / "rows").stat().st_size <= 3_000_000
 
 
+@pytest.mark.parametrize("length", [1, 30, 300])
+def test_what_rows_of_unlike_lengths_take_in_ram(length):
+    """A row is a tensor of its own, which takes more than a few numbers do; the allocator may lose as much again."""
+    script = f"""
+import everlearn as el, torch
+from everlearn.memory.fitting import fitting
+resident = lambda: int(open("/proc/self/statm").read().split()[1]) * 4096
+batch = {{"x": torch.arange(1, 1 + {length}).repeat(10, 1)}}
+rows = fitting(60_000_000, batch, {{"x": 0}})
+memory = el.Fifo(rows, padding={{"x": 0}})
+memory.add(batch)
+before = resident()
+for _ in range(-(-rows // 10)):
+    memory.add(batch)
+print((resident() - before) / memory.nbytes, memory.nbytes / 60_000_000)
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    taken, of_the_budget = map(float, told.split())
+    assert 0.8 < taken < 2
+    assert 0.4 < of_the_budget <= 1
+
+
 def test_one_method_that_needs_one_width_says_so_before_it_learns():
     learns, wider = learner(el.EWC()), sequences(1)
     wider["x"] = nn.functional.pad(wider["x"], (0, 5))
@@ -360,7 +386,7 @@ def test_elements_that_a_stranger_made_up_take_no_space(tmp_path):
     memory = el.Fifo(5, path=tmp_path, padding={"x": 0})
     memory.add({"x": torch.zeros(2, 0, 3, dtype=torch.uint8)})
     memory.close()
-    head, *rest = entries((tmp_path / "journal").read_bytes())
+    head, *rest = entries((tmp_path / "journal").read_bytes())[0]
     head["columns"] = {"x": ["uint8", [None, 2**38], 0]}
     (tmp_path / "journal").write_bytes(b"".join(map(framed, [head, *rest])))
     assert Reader(tmp_path).held()["x"].numel() == 0
@@ -369,7 +395,7 @@ def test_elements_that_a_stranger_made_up_take_no_space(tmp_path):
 @pytest.mark.parametrize("padding", ["ab", {"x": "q"}, {"x": [1]}, {"x": -1}, {}])
 def test_paddings_that_a_stranger_made_up(padding, tmp_path):
     el.Fifo(5, path=tmp_path, padding={"x": 0}).add({"x": torch.ones(2, 3)})
-    head, *rest = entries((tmp_path / "journal").read_bytes())
+    head, *rest = entries((tmp_path / "journal").read_bytes())[0]
     head["rule"]["padding"] = padding
     (tmp_path / "journal").write_bytes(b"".join(map(framed, [head, *rest])))
     with pytest.raises(el.InputError):

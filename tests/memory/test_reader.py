@@ -38,7 +38,7 @@ def test_it_sees_what_is_added_and_deleted_and_gone_back_to(tmp_path):
     memory.load_state_dict(state)
     assert sorted(reader.held()["n"].tolist()) == [2, 3, 4, 5, 6]
     assert reader.damaged() == 0
-    with pytest.raises(el.InputError, match="cannot sample -1"):
+    with pytest.raises(el.InputError, match="n must be at least 0, not -1"):
         reader.sample(-1)
 
 

@@ -89,9 +89,34 @@ def test_memory_stays_on_the_cpu_and_holds_copies_without_gradients():
     assert drawn.device.type == "cpu"
 
 
+def test_a_window_that_slides_from_the_beginning_on_stays_held_and_one_cut_out_late_is_not():
+    sliding, late, seen, window = el.Reservoir(1_000), el.Reservoir(1_000), 200_000, 20_000
+    for start in range(0, seen, 1_000):
+        sliding.add({"when": torch.arange(start, start + 1_000)})
+        sliding.expire(start + 1_000 - window)
+    assert len(sliding) > 800
+    late.add({"when": torch.arange(seen)})
+    late.expire(seen - window)
+    assert len(late) == pytest.approx(1_000 * window / seen, rel=0.3)
+
+
+@pytest.mark.parametrize("capacity", ["a", 1.5, True, None])
+def test_what_is_no_number_of_rows_is_refused(capacity):
+    for make in (el.Reservoir, el.Fifo, el.Balanced, el.Weighted, lambda n: el.BottomK(n, key="key")):
+        with pytest.raises(el.InputError, match=f"capacity must be a whole number, not {capacity!r}"):
+            make(capacity)
+    memory = el.Reservoir(3)
+    memory.add({"when": torch.arange(3)})
+    for wrong in (None, "yesterday", float("nan")):
+        with pytest.raises(el.InputError, match="older_than must be a number, not"):
+            memory.expire(wrong)
+    with pytest.raises(el.InputError, match="n must be a whole number, not 2.5"):
+        memory.sample(2.5)
+
+
 @pytest.mark.parametrize("capacity", [0, -3])
 def test_a_capacity_below_one_is_refused(capacity):
-    with pytest.raises(el.InputError, match=f"capacity must be at least 1 row, not {capacity}"):
+    with pytest.raises(el.InputError, match=f"capacity must be at least 1, not {capacity}"):
         el.Reservoir(capacity)
 
 
@@ -117,5 +142,5 @@ def test_a_saved_reservoir_of_another_capacity_is_refused():
 
 
 def test_negative_draws_are_refused():
-    with pytest.raises(el.InputError, match="cannot sample -1"):
+    with pytest.raises(el.InputError, match="n must be at least 0, not -1"):
         el.Reservoir(6).sample(-1)

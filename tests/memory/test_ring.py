@@ -49,7 +49,7 @@ def test_slots_that_cannot_be_shared_evenly_stay_empty():
         (lambda: el.Ring(2, tasks=3), "at least one slot for each task: 2 slots, 3 tasks"),
         (lambda: el.Ring(2, tasks=0), "2 slots, 0 tasks"),
         (lambda: el.Ring(4, tasks=2).rows(7), "holds nothing of task 7"),
-        (lambda: el.Ring(4, tasks=2).sample(-1), "cannot sample -1 rows"),
+        (lambda: el.Ring(4, tasks=2).sample(-1), "n must be at least 0, not -1"),
         (lambda: el.Ring(4, tasks=2).add({"n": torch.zeros(1)}), "Ring needs the column 'task'"),
         (
             lambda: el.Ring(4, tasks=2).add({"task": torch.zeros(1)}),

@@ -13,10 +13,11 @@ from everlearn.report.language import language_gaps, language_rows
 LOSSES = [[5.0, 5.0, 5.0], [2.0, 4.0, 4.0], [2.5, 1.5, 4.5], [3.0, 2.0, 1.0]]
 
 
-def write(folder, arm, seed, shift=0.0, **settings):
+def write(folder, arm, seed, shift=0.0, digest="1", **settings):
     own = ARMS[arm]
     experiment = LanguageExperiment(own.method, joint=own.joint, steps=10, seed=seed, **settings)
     lines = [{"event": "started", "config": experiment.config(), "versions": {"everlearn": "0"}}]
+    lines.append({"event": "opened", "digests": {"english": digest}})
     lines += [
         {"event": "tested", "step": 10 * i, "losses": [loss + i * shift for loss in losses], "learning": 4.0 * (i > 0)}
         | {"remembering": 0.1 * (i > 0)}
@@ -54,6 +55,17 @@ def test_measures_by_hand(recorded):
         *("plain", "2", "0.003", "0.750 ± 0.000", "2.000 ± 0.000", "1.500 ± 0.000"),
         *("2.5 %", "50"),
     )
+
+
+def test_runs_of_other_texts_are_not_compared(recorded):
+    write(recorded, "plain", 2, digest="2")
+    groups = read_readings([recorded])
+    assert sorted(len(one.runs) for group in groups for one in group if one.arm == "plain") == [1, 2, 2]
+
+
+def test_what_came_later_may_help(tmp_path):
+    write(tmp_path, "replay 50 %", 0, -1.5)
+    assert read_readings([tmp_path])[0][0].runs[0].forgotten == -1.0
 
 
 def test_reptile_s_part_is_paired_over_seeds(recorded):

@@ -1,9 +1,15 @@
 """The numbers in README and docs are those of the committed records."""
 
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import equal_compute
+import games
+import games_search
+import language_search
 import mnist
+import numpy as np
 import optimizers
 import pages
 import paper
@@ -11,6 +17,8 @@ import pytest
 
 from everlearn import presets
 from everlearn.metrics import retained_accuracy
+from everlearn.rl.arms import ARMS
+from everlearn.rl.comparisons import STEP
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +36,77 @@ def test_tables(name):
 def test_the_searched_rates_are_those_that_retain_the_most(optimizer, cell):
     retained = optimizers.means(optimizer, *cell)
     assert presets.CHOSEN[cell][f"task-er-{optimizer}"].lr == max(retained, key=retained.get)
+
+
+def test_the_games_have_the_step_that_was_searched():
+    for game in games_search.GAMES["numbers"]:
+        assert {games_search.best("numbers", game, arm) for arm in ARMS.values()} == {STEP}
+    assert games_search.best_in_common("pictures", "catcher") == STEP
+
+
+def test_a_search_goes_on_while_the_best_rate_is_the_last_on_one_side():
+    losses = dict.fromkeys(language_search.RATES, 2.0) | {0.01: 1.0}
+    assert language_search.missing({0.005: 1.0}) == [0.0025, 0.01, 0.02]
+    assert language_search.missing(losses) == []
+    assert language_search.missing(losses | {0.02: 0.5}) == [0.04]
+    assert language_search.missing(losses | {0.02: 0.5, 0.04: math.inf}) == []
+    assert language_search.missing(losses | {0.0025: 0.5}) == [0.00125]
+    assert language_search.missing(losses | {0.0025: 0.5, 0.00125: 0.4, 0.000625: 0.3}) == []
+
+
+def life(scores, seed=0, tasks=(0, 1, 0)):
+    """Six trials, two in the training of each task; tasks of one number are alike."""
+    scores = np.array(scores, float)
+    return SimpleNamespace(
+        config={"seed": seed, "tasks": [{"kind": kind} for kind in tasks]},
+        experiment=SimpleNamespace(frames=10, sequence="catcher-mirrored-again"),
+        frames=np.arange(5, 31, 5),
+        trials=[{"task": i // 2} for i in range(6)],
+        scores=scores,
+        end=float(scores[-2:].mean()),
+        at_end=lambda values: values[-2:].mean(0),
+    )
+
+
+def test_what_is_left_of_the_first_game_by_hand():
+    """Its best in its own training is 16 above the least; a task like it, which comes later, is not another."""
+    own = life([[8, 0, 0], [0, 0, 0], [-4, 9, 0], [-8, 9, 0], [50, 9, 0], [50, 9, 0]])
+    assert games._left([own], games.FIRST) == 50
+    assert games._left([own], games.OTHERS) == 12.5
+    assert games._meanwhile(own) == -6
+    little = life([[-7, 0, 0]] * 6)
+    assert games._left([own, little], games.OTHERS) == 100 * (2 + 1) / (16 + 1)
+    assert games._left([little], games.OTHERS) is None
+
+
+def test_the_readme_s_numbers_of_games_are_those_of_the_records():
+    arms = {one.name: one for one in games.arms("odds", "catcher-dodge")}
+    left = {name: games._left(one.runs, games.OTHERS) for name, one in arms.items()}
+    assert {len(one.runs) for one in arms.values()} == {10}
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    told = "Over ten, {dqn:.0f} % of the catching is left to the usual DQN while it learns to dodge, {kept:.0f} % to"
+    assert told.format(dqn=left["dqn"], kept=left["dqn-reservoir"]) in readme
+    assert f"and {left['dqn-mer']:.0f} % to DQN-MER" in readme
+
+
+def test_of_several_differences_those_that_stand_are_bold(monkeypatch):
+    def arm(name, gain):
+        runs = [life([[0, 0, 0]] * 4 + [[gain + seed / 9] * 3] * 2, seed) for seed in range(4)]
+        return SimpleNamespace(name=name, runs=runs, seeds=[0, 1, 2, 3])
+
+    mer, plain = arm("dqn-mer", 5), arm("dqn", 0)
+    near = arm("sequential", 5)
+    near.runs[0].end -= 0.1
+    monkeypatch.setattr(games, "arms", lambda *_: [plain, near, mer])
+    first, second = games.differences("turned").splitlines()[2:]
+    assert first.startswith("| flappy-bird-turned | DQN, last transitions | 4 | **+5.0 ± 0.0** | +5.0")
+    assert "**" not in second
+
+
+def test_the_figures_are_drawn_from_the_records():
+    for drawn in pages.DRAWINGS:
+        for name, html in drawn().items():
+            assert (pages.FIGURES / name).read_text() == html
 
 
 @pytest.fixture(scope="module")

@@ -211,9 +211,16 @@ def test_a_resumed_agent_goes_on_as_if_it_had_never_stopped(method, on_disk, tmp
         (lambda: make(target_every=0), "target_every must be at least 1"),
         (lambda: make(clip=0.0), "clip must be above 0"),
         (lambda: make(discount=-0.1), "discount must be at least 0"),
-        (lambda: make().learn(np.ones(3), 0, float("nan"), np.ones(3), over=False), "the reward is nan"),
+        (
+            lambda: make().learn(np.ones(3), 0, float("nan"), np.ones(3), over=False),
+            "the reward must be a number, not nan",
+        ),
         (lambda: make().learn(np.array([1, np.nan, 1]), 0, 0.0, np.ones(3), over=False), "'x' holds NaN"),
-        (lambda: make().learn(np.ones(3), 5, 0.0, np.ones(3), over=False), "integers from 0 to 1"),
+        (lambda: make().learn(np.ones(3), 5, 0.0, np.ones(3), over=False), "whole numbers from 0 to 1, not 5"),
+        (lambda: make().learn(np.ones(3), 0.5, 0.0, np.ones(3), over=False), "whole numbers from 0 to 1, not 0.5"),
+        (lambda: make().learn(np.ones(3), 0, None, np.ones(3), over=False), "the reward must be a number, not None"),
+        (lambda: make().learn(np.ones(3), 0, float("inf"), np.ones(3), over=False), "the reward is inf"),
+        (lambda: make(begin=9).learn(np.ones(4), 0, 0.0, np.ones(4), over=False), "does not take what is observed"),
         (lambda: make().load_state_dict({}), "this is not the state of a DQN"),
         (lambda: make().load_state_dict(make(widths=(3, 6, 2)).state_dict()), "the saved model is another"),
     ],
@@ -249,3 +256,29 @@ def test_a_frame_that_is_refused_is_as_if_it_had_not_been():
         agent.learn(np.ones(3), 0, float("inf"), np.ones(3), over=False)
     assert (agent.frames, len(agent.learner.memory)) == (1, 1)
     assert torch.equal(flat(agent), before)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"), [("target", {}), ("target", None), ("generator", 3), ("frames", "x"), ("frames", -1)]
+)
+def test_a_state_with_a_foreign_part_changes_nothing(part, value):
+    network = el.mlp([4, 8, 3])
+    agent = DQN(network, torch.optim.SGD(network.parameters(), 0.1), 3, method=el.ER(2), memory=el.Fifo(9))
+    state = agent.state_dict()
+    seen = np.ones(4, np.float32)
+    agent.learn(seen, 1, 1.0, seen, over=True)
+    before = network[0].weight.clone()
+    with pytest.raises(el.InputError):
+        agent.load_state_dict(state | {part: value})
+    assert torch.equal(network[0].weight, before)
+    assert (agent.frames, len(agent.learner.memory)) == (1, 1)
+
+
+def test_weights_that_are_loaded_are_those_of_the_targets_too(tmp_path):
+    first = make(lr=0.5)
+    for seed in range(9):
+        learn(first, seed)
+    first.save(tmp_path / "agent")
+    second = make()
+    second.load_weights(tmp_path / "agent")
+    assert torch.equal(second._target(torch.ones(1, 3).double()), first.values(np.ones((1, 3))))

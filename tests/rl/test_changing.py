@@ -36,6 +36,36 @@ def test_everything_follows_from_the_seed():
     assert one.shape != other.shape or not np.array_equal(one, other)
 
 
+def test_the_next_task_follows_from_the_seed_too():
+    def second(seed, make="CartPole-v1"):
+        env = Changing(make, [(0, {}), (1, {})])
+        env.reset(seed=seed)
+        env.step(0)
+        return env.reset()[0]
+
+    class Own(gymnasium.Env):
+        """Its chance is its own, not Gymnasium's."""
+
+        observation_space, action_space = gymnasium.spaces.Box(0, 1, (2,), np.float64), gymnasium.spaces.Discrete(2)
+
+        def reset(self, *, seed=None, options=None):
+            return np.random.default_rng(seed).random(2), {}
+
+        def step(self, action):
+            return np.zeros(2), 0.0, False, False, {}
+
+    for make in ("CartPole-v1", Own):
+        assert np.array_equal(second(0, make), second(0, make))
+        assert not np.array_equal(second(0, make), second(1, make))
+
+
+def test_a_schedule_may_show_its_games_and_trials_do_not():
+    env = Changing("everlearn/Catcher-v0", [(0, {"render_mode": "rgb_array"})])
+    env.reset(seed=0)
+    assert env.render().shape == (640, 640, 3)
+    assert env.many(0, 2).num_envs == 2
+
+
 def test_a_task_that_ends_within_an_episode_of_any_environment():
     env = Changing("CartPole-v1", [(0, {"max_episode_steps": 500}), (3, {"max_episode_steps": 7})])
     env.reset(seed=0)

@@ -106,6 +106,103 @@ def test_a_life_goes_on_as_if_it_had_not_stopped(break_at):
     assert torch.equal(flat(second), flat(whole))
 
 
+class Scripted(gymnasium.Env):
+    """Episodes of three frames; every other one ends, the others are cut off. It has one array for all that is seen."""
+
+    observation_space = gymnasium.spaces.Box(-1e6, 1e6, (4,), np.float64)
+    action_space = gymnasium.spaces.Discrete(3)
+
+    def __init__(self):
+        self.seen, self.frames = np.zeros(4), 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.seen += 100
+        return self.seen, {}
+
+    def step(self, action):
+        self.frames += 1
+        self.seen += 1
+        ends, is_cut = self.frames % 3 == 0, self.frames % 6 == 0
+        return self.seen, float(self.frames), ends and not is_cut, ends and is_cut, {}
+
+
+class Listener:
+    """An agent that notes what it is to learn."""
+
+    actions, frames, epsilon = 3, 0, staticmethod(lambda frame: 0.5)
+
+    def __init__(self):
+        self.told = []
+
+    def act(self, seen):
+        return int(seen[0]) % 3
+
+    def values(self, seen):
+        return torch.zeros(len(seen), 3)
+
+    def learn(self, seen, action, reward, following, *, over):
+        self.told.append((seen, action, reward, following, over))
+        self.frames += 1
+
+
+def test_what_is_learned_of_a_frame_that_ends_or_is_cut_off():
+    """An end has nothing after it; a time limit, and a task's end, have."""
+    agent = Listener()
+    list(live(agent, Changing(Scripted, [(0, {}), (8, {})]), 13, trials=Trials(every=0)))
+    seen = [100, 101, 102, 203, 204, 205, 306, 307, 100, 101, 102, 203, 204]
+    assert [int(one[0][0]) for one in agent.told] == seen
+    assert [int(one[3][0]) for one in agent.told] == [one + 1 for one in seen]
+    assert [one[1] for one in agent.told] == [one % 3 for one in seen]
+    assert [one[2] for one in agent.told] == [*range(1, 9), *range(1, 6)]
+    assert [i for i, one in enumerate(agent.told) if one[4]] == [2, 10]
+
+
+def test_an_agent_asks_for_its_own_frame_s_epsilon():
+    agent, asked = make(), []
+    agent.epsilon = lambda frame: asked.append(frame) or 0.0
+    agent.frames = 7
+    agent.act(np.zeros(4))
+    assert asked == [7]
+
+
+def test_what_comes_after_a_trial_s_cut_does_not_count():
+    env = Changing("CartPole-v1", [(0, {"max_episode_steps": 5})])
+    assert try_all(make(actions=2), env, Trials(episodes=3, limit=40)) == ([[5.0] * 3], [15], [0])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((gymnasium.make("CartPole-v1"), 5), "an agent lives in a Changing environment: Changing"),
+        ((Changing(*CATCHER), -5), "frames must be at least 0"),
+        ((Changing("everlearn/Catcher-v0", [(0, {}), (9, {"stack": 2})]), 5), "task 1 has another observation_space"),
+    ],
+)
+def test_what_can_not_be_is_refused_before_the_first_frame(given, message):
+    agent = make()
+    with pytest.raises(el.InputError, match=message):
+        next(live(agent, *given))
+    assert agent.frames == 0
+
+
+def test_another_agent_does_not_go_on_with_a_life():
+    with pytest.raises(el.InputError, match="the agent is 0 frames old, not 3"):
+        next(live(make(), Changing(*CATCHER), 9, lived=[0, 1, 2]))
+
+
+@pytest.mark.parametrize("seen", [{"a": 1.0}, "text"])
+def test_what_no_network_takes_is_refused(seen):
+    class Told(Odd):
+        action_space = gymnasium.spaces.Discrete(3)
+
+        def reset(self, *, seed=None, options=None):
+            return seen, {}
+
+    with pytest.raises(el.InputError, match="the network does not take what is observed"):
+        next(live(make(), Changing(Told, [(0, {})]), 1))
+
+
 @pytest.mark.parametrize(
     ("env", "message"),
     [

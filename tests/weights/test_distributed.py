@@ -164,6 +164,38 @@ def test_averaged_steps_are_those_of_the_mean_of_two(name, tmp_path):
     check_close(first, weights_of(mean))
 
 
+@pytest.mark.parametrize("make", [make for make, _ in AVERAGED.values()])
+def test_processes_that_begin_apart_are_brought_together(make, tmp_path):
+    def run(rank):
+        model = el.mlp([4, 8, 8, 3], seed=rank).double()
+        outer = make(model.named_parameters())
+        begun = weights_of(model)
+        learn(model, adam(model), outer, range(6), rank, 2)
+        return {"begun": begun, "end": weights_of(model)}
+
+    first, second = together(run, 2, tmp_path)
+    check_close(
+        first["begun"],
+        {name: value.detach() for name, value in el.mlp([4, 8, 8, 3], seed=0).double().named_parameters()},
+    )
+    for when in ("begun", "end"):
+        assert all(torch.equal(first[when][name], second[when][name]) for name in first[when])
+
+
+def test_an_outer_step_of_what_the_model_was_before_it_was_sharded_warns(tmp_path):
+    def run(rank):
+        from torch.distributed.fsdp import fully_shard
+
+        model = model_of()
+        outer = reptile(model)
+        fully_shard(model)
+        with pytest.warns(UserWarning, match="no parameter moved"):
+            learn(model, adam(model), outer, range(6), rank, 2)
+        return True
+
+    assert together(run, 2, tmp_path) == [True, True]
+
+
 @pytest.mark.parametrize("done", [2, 7])
 def test_a_checkpoint_of_two_processes_is_gone_on_with_by_one_and_three(done, tmp_path):
     from torch.distributed import checkpoint as dcp

@@ -222,6 +222,72 @@ def test_a_resumed_run_is_an_unbroken_one(optimizer, done):
         assert torch.equal(ours, plain)
 
 
+def snoo_after(steps):
+    """A number's outer steps with momentum, and the number."""
+    weight = nn.Parameter(torch.tensor([1.0], dtype=torch.float64))
+    outer = OuterStep.snoo([weight], 2)
+    for _ in range(steps):
+        weight.data += 1
+        outer.step()
+    return outer, weight
+
+
+def test_going_back_to_before_the_first_outer_step_forgets_the_momentum_since():
+    outer, weight = snoo_after(1)
+    state, begun = deepcopy(outer.state_dict()), weight.clone()
+    for _ in range(5):
+        weight.data += 1
+        outer.step()
+    outer.load_state_dict(state)
+    weight.data.copy_(begun)
+    weight.data += 1
+    outer.step()
+    assert torch.equal(weight, snoo_after(2)[1])
+
+
+def test_a_state_is_gone_on_with_by_the_settings_of_who_loads_it():
+    weights = [nn.Parameter(torch.ones(1)) for _ in range(2)]
+    saved, outer = OuterStep.reptile(weights[:1], 3, 0.5), OuterStep.reptile(weights[1:], 2, 0.25)
+    outer.load_state_dict(saved.state_dict())
+    for _ in range(2):
+        weights[1].data += 2
+        outer.step()
+    assert weights[1].item() == 2.0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: {}, "this is not the state of an OuterStep: it lacks taken"),
+        (lambda s: None, "this is not the state of an OuterStep"),
+        (lambda s: s | {"taken": -3}, "not the state of an OuterStep: -3 steps"),
+        (lambda s: s | {"outer": {}}, "its outer optimizer's is missing"),
+        (lambda s: s | {"slow": {"0": torch.tensor([torch.nan])}}, "the saved 0 holds NaN"),
+        (lambda s: s | {"slow": {"1": torch.ones(1)}}, "of another model: 0 is nothing, here it is"),
+        (
+            lambda s: OuterStep.reptile([torch.ones(1).requires_grad_()], 2, 0.5).state_dict(),
+            "outer optimizer is another",
+        ),
+        (lambda s: s | {"outer": {"state": {0: {"momentum_buffer": 3}}}}, "momentum_buffer is a int"),
+    ],
+)
+def test_a_state_that_is_none_changes_nothing(change, message):
+    outer, _ = snoo_after(5)
+    before = deepcopy(outer.state_dict())
+    with pytest.raises(el.InputError, match=message):
+        outer.load_state_dict(change(deepcopy(before)))
+    assert str(outer.state_dict()) == str(before)
+
+
+def test_that_nothing_moves_is_told():
+    model = model_of()
+    outer = OuterStep.reptile(model.parameters(), 2, 0.5)
+    wander(model, torch.Generator())
+    assert [outer.step(), outer.step(), outer.step()] == [False, True, False]
+    with pytest.warns(UserWarning, match="no parameter moved in 2 steps"):
+        outer.step()
+
+
 def test_what_can_not_be_is_refused():
     model = model_of()
     with pytest.raises(el.InputError, match="every must be at least 2"):
@@ -234,6 +300,8 @@ def test_what_can_not_be_is_refused():
     outer = OuterStep.reptile(model.named_parameters(), 2, 0.1)
     with pytest.raises(el.InputError, match=r"of another model: .*bias is \(4,\), here it is \(5,\)"):
         outer.load_state_dict(other)
+    with pytest.raises(el.InputError, match="two parameters have one name"):
+        OuterStep.reptile([*model.named_parameters(), *model_of(1).named_parameters()], 2, 0.1)
     model.requires_grad_(False)
     with pytest.raises(el.InputError, match="nothing to train"):
         OuterStep.reptile(model.parameters(), 2, 0.1)

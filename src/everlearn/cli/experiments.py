@@ -1,7 +1,7 @@
 """Commands that run experiments and show what came of them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -236,7 +236,7 @@ class Play:
 
 @dataclass(frozen=True)
 class List:
-    """List the streams, methods and data sets there are."""
+    """List the streams, methods, data sets and games there are."""
 
     def __call__(self) -> int:
         groups = {
@@ -250,11 +250,26 @@ class List:
             },
             "data sets": {name: dataset.about for name, dataset in DATASETS.items()},
         }
+        if find_spec("gymnasium") is not None:
+            from everlearn.rl import SEQUENCES  # noqa: PLC0415
+            from everlearn.rl.arms import ARMS  # noqa: PLC0415
+            from everlearn.rl.comparisons import COMPARISONS  # noqa: PLC0415
+
+            groups["games, for paper --figure"] = {name: own.about for name, own in COMPARISONS.items()}
+            groups["their arms"] = {name: arm.about for name, arm in ARMS.items()}
+            groups["their sequences, and others"] = {name: _tasks(own) for name, (_, own) in SEQUENCES.items()}
         for title, items in groups.items():
             print(f"{title}:")
             for name, about in items.items():
-                print(f"  {name:<18} {about}")
+                print(f"  {name:<24}{about}")
         return 0
+
+
+def _tasks(schedule: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
+    """How many there are, and what they differ in."""
+    first, *others = (keywords for _, keywords in schedule)
+    differing = [name for name, value in first.items() if any(other.get(name) != value for other in others)]
+    return f"{len(schedule)} tasks that differ in {' and '.join(differing)}" if others else "one task that stays"
 
 
 def _get_data(experiments: Sequence[Experiment]) -> None:

@@ -1,35 +1,47 @@
 """The command that compares two checkpoints."""
 
 import sys
+import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import tyro
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from everlearn.gate import Gate as Compare
-from everlearn.gate import accuracy, minus_loss
+from everlearn.gate import Verdict, accuracy, minus_loss
 from everlearn.learner import Learner
 from everlearn.memory.reader import Reader
-from everlearn.types import Batch, InputError
+from everlearn.types import Batch, Diverged, InputError
+
+
+@runtime_checkable
+class Weighted(Protocol):
+    """A learner, or an agent who has one."""
+
+    def load_weights(self, path: Path, /) -> None:
+        """Take the weights that were saved."""
+        ...
+
 
 SCORES = {"loss": minus_loss, "accuracy": accuracy}
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Compare a checkpoint with the one before, on rows kept back: exits with 1 where it forgets, else with 0."""
+    """Compare a checkpoint with the one before, on rows kept back: exits with 1 where it forgets, with 2 where
+    that can't be told, else with 0."""
 
     checkpoint: tyro.conf.Positional[Path]
     """The candidate, as learner.save has written it."""
     against: Path
     """The version before."""
     learner: str
-    """A function without arguments that makes the learner, such as serving:make_learner, in a module that can be
-    imported from here. Only its weights are loaded."""
+    """A function without arguments that makes the learner, or the agent, such as serving:make_learner, in a module
+    that can be imported from here. Only its weights are loaded."""
     probes: tuple[Path, ...]
     """Safetensors files of columns, or folders of memories, one for each slice; their names tell the slices."""
     score: str = "loss"
@@ -42,10 +54,25 @@ class Gate:
     """What is worse for sure, or also what may be."""
 
     def __call__(self) -> int:
+        try:
+            verdict = self._verdict()
+        except (InputError, Diverged, OSError):
+            raise
+        except (Exception, SystemExit):  # One's own code may raise anything, and 1 says that a checkpoint forgets.
+            traceback.print_exc()
+            return 2
+        print(verdict)
+        return 0 if verdict.accepted else 1
+
+    def _verdict(self) -> Verdict:
         sys.path.insert(0, str(Path.cwd()))
         learner = _function(self.learner)()
-        if not isinstance(learner, Learner):
-            raise InputError(f"{self.learner} must give an everlearn.Learner, not a {type(learner).__name__}")
+        if not isinstance(learner, Weighted):
+            raise InputError(
+                f"{self.learner} must give an everlearn.Learner or an agent, not a {type(learner).__name__}"
+            )
+        if not isinstance(learner, Learner) and self.score in SCORES:
+            raise InputError(f"what is no Learner needs a --score of its own, not {self.score}")
         score = SCORES[self.score] if self.score in SCORES else _function(self.score)
         gate = Compare(
             {_name(path, self.probes): _rows(path) for path in self.probes},
@@ -57,9 +84,7 @@ class Gate:
         learner.load_weights(self.against)
         gate.accept(learner)
         learner.load_weights(self.checkpoint)
-        verdict = gate.check(learner)
-        print(verdict)
-        return 0 if verdict.accepted else 1
+        return gate.check(learner)
 
 
 def _function(name: str) -> Any:
@@ -78,7 +103,9 @@ def _name(path: Path, probes: tuple[Path, ...]) -> str:
 
 def _rows(path: Path) -> Batch:
     if path.is_dir():
-        return Reader(path).held()
+        if not (rows := Reader(path).held()):
+            raise InputError(f"the memory at {path} holds no rows: it can't be a probe")
+        return rows
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:

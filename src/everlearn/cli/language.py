@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from everlearn.cli.shown import launch_and_show
-from everlearn.lm import LanguageExperiment, text
+from everlearn.lm import LanguageExperiment
 from everlearn.lm.comparisons import COMPARISONS, comparison
 from everlearn.ranges import at_least
 from everlearn.types import InputError
@@ -41,8 +41,8 @@ class Language:
         if find_spec("transformers") is None or find_spec("tokenizers") is None:
             raise InputError("language models need transformers: pip install 'everlearn[lm]'")
         experiments = self._runs(self.name)
-        for name in experiments[0].texts:
-            text(name)
+        # What can't be read is told before processes start.
+        max(experiments, key=lambda one: one.batch - one.method.replayed).batches()
         return launch_and_show(experiments, self.out, self.workers, report=self.out / "report.html")
 
     def _runs(self, name: str) -> list[LanguageExperiment]:

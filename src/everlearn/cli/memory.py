@@ -9,6 +9,7 @@ from typing import Annotated
 
 import torch
 import tyro
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -39,7 +40,7 @@ class Show:
         held = reader.rows()
         if self.pictures is not None:
             _draw(reader.sample(PICTURES), self.pictures)
-        print(f"{self.path}: {named(reader.rule)}")
+        print(f"{self.path}: {_printable(named(reader.rule))}")
         print(f"  rows    {len(reader):,} held, {reader.seen:,} offered")
         print(f"  files   {reader.nbytes:,} bytes")
         print(f"  saves   {reader.saves} that can be gone back to")
@@ -74,7 +75,10 @@ class Export:
         if both := columns.keys() & found.keys():
             raise InputError(f"the memory has a column {min(both)!r} itself")
         columns |= found
-        save_file({name: values.contiguous() for name, values in columns.items()}, self.out)
+        try:
+            save_file({name: values.contiguous() for name, values in columns.items()}, self.out)
+        except SafetensorError as error:
+            raise OSError(f"{self.out} could not be written: {error}") from error
         print(f"{len(reader):,} rows: {self.out.resolve()}")
         return 0
 
@@ -113,8 +117,14 @@ class Check:
 
     path: tyro.conf.Positional[Path]
     """The memory's folder."""
+    mend: bool = False
+    """Delete those that are damaged."""
 
     def __call__(self) -> int:
+        if self.mend:
+            memory = reopen(self.path)
+            print(f"{memory.mend():,} damaged rows deleted")
+            memory.close()
         reader = Reader(self.path)
         damaged = reader.damaged()
         print(f"{len(reader):,} rows held, {damaged:,} damaged, of what was saved too")
@@ -185,7 +195,10 @@ def _draw(rows: Batch, path: Path) -> None:
     for number, picture in enumerate(pictures):
         top, left = number // across * (height + 2), number % across * (width + 2)
         sheet[top + 1 : top + 1 + height, left + 1 : left + 1 + width] = picture
-    imsave(path, sheet.expand(-1, -1, 3).numpy())
+    try:
+        imsave(path, sheet.expand(-1, -1, 3).numpy())
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path} is no kind of picture, such as PNG: {error}") from error
 
 
 def _pictures(rows: Mapping[str, Tensor]) -> Tensor | None:

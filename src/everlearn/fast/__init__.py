@@ -1,8 +1,7 @@
 """The compiled path: the learner's steps, and many gradients at once, for multilayer perceptrons."""
 
-from everlearn.fast.coverage import objections
 from everlearn.fast.frozen import Frozen
 from everlearn.fast.gradients import gradients
-from everlearn.fast.perceptron import Perceptron, Rows
+from everlearn.fast.paths import Paths, Step
 
-__all__ = ["Frozen", "Perceptron", "Rows", "gradients", "objections"]
+__all__ = ["Frozen", "Paths", "Step", "gradients"]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from everlearn.watch import Sink
+from everlearn.types import Sink
 
 
 def tensorboard(writer: Any) -> Sink:

@@ -65,6 +65,8 @@ def comparison(
     if name not in COMPARISONS:
         raise InputError(f"there is no comparison {name}; there are: {', '.join(COMPARISONS)}")
     own = COMPARISONS[name]
+    if arms == ():
+        raise InputError(f"no arm is named; {name} has: {', '.join(own.arms)}")
     for arm in arms or ():
         if arm not in own.arms:
             raise InputError(f"{name} has no arm {arm!r}; it has: {', '.join(own.arms)}")

@@ -18,7 +18,7 @@ from everlearn.learner import Learner
 from everlearn.lm.arms import arm_name
 from everlearn.lm.llama import SIZES, call_on_tokens, llama
 from everlearn.lm.rows import Tokens, cut, vocabulary
-from everlearn.lm.texts import TEXTS
+from everlearn.lm.texts import TEXTS, digest
 from everlearn.losses import next_token
 from everlearn.memory import Reservoir
 from everlearn.methods import MERBatches
@@ -27,6 +27,14 @@ from everlearn.types import Batch, InputError, Memory
 
 WARM, LEAST = 0.01, 0.1
 """Of the steps, in which the learning rate rises; of the rate, to which a cosine falls."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The texts were opened."""
+
+    digests: dict[str, str]
+    """By name, what tells a text from another of that name, such as the source of another Python."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,8 @@ class LanguageExperiment:
     """Steps from one test to the next; there is one at each text's end too."""
     tested: int = 100
     """Rows of each text that are tested on."""
+    kept: Literal["testing", "validation"] = "testing"
+    """Of the rows that are kept back, those that are tested on; to choose by, it is the others."""
     seed: int = 0
     """Of the weights, the order of the rows, and the memory."""
 
@@ -99,6 +109,7 @@ class LanguageExperiment:
             _one_of("texts", name, TEXTS)
         _one_of("size", self.size, SIZES)
         _one_of("schedule", self.schedule, ("constant", "cosine"))
+        _one_of("kept", self.kept, ("testing", "validation"))
 
     @property
     def length(self) -> int:
@@ -120,7 +131,7 @@ class LanguageExperiment:
         """How it reads, in short."""
         return arm_name(self.method, self.joint)
 
-    def progress(self, event: Read | Tested) -> tuple[int, str] | None:
+    def progress(self, event: Opened | Read | Tested) -> tuple[int, str] | None:
         """Batches read, and the loss."""
         return (event.step, f"loss {event.loss:.2f}") if isinstance(event, Read) else None
 
@@ -180,24 +191,28 @@ class LanguageExperiment:
         """Whether a folder holds this run, whole."""
         return recorded.is_finished(folder, self.config())
 
-    def perform(self, folder: Path) -> Iterator[Read | Tested]:
+    def perform(self, folder: Path) -> Iterator[Opened | Read | Tested]:
         """Run into a folder, or go on from the last test there; nothing where it is finished.
 
         Yields:
-            The events; tests are recorded.
+            The events; all but `Read` are recorded.
 
         Raises:
-            InputError: the folder holds a run of other settings, or another process is running there.
+            InputError: the folder holds a run of other settings or other texts, or another process is running there.
             OSError: the disk is full; the record is whole up to the last event.
         """
         return recorded.perform(folder, self.config(), self.learner().path, self._life, Read)
 
-    def _life(self, state: Mapping[str, Any] | None) -> Iterator[tuple[Read | Tested, dict[str, Any] | None]]:
+    def _life(self, state: Mapping[str, Any] | None) -> Iterator[tuple[Opened | Read | Tested, dict[str, Any] | None]]:
         learner, batches, done = self.learner(), self.batches(), 0
+        digests = {name: digest(name) for name in self.texts}
         if state is not None:
+            if state["digests"] != digests:
+                raise InputError("this run began with other texts, or with those of another Python")
             learner.load_state_dict(state)
             done = state["step"]
         else:
+            yield Opened(digests), None
             yield self._tested(learner, 0, 0.0, 0.0), None
         learning, memory = 0.0, learner.memory
         assert isinstance(memory, Clocked)
@@ -210,7 +225,7 @@ class LanguageExperiment:
             if (step + 1) % self.every == 0 or (step + 1) % self.steps == 0:
                 event = self._tested(learner, step + 1, learning, memory.seconds)
                 learning, memory.seconds = 0.0, 0.0
-                yield event, learner.state_dict() | {"step": step + 1}
+                yield event, learner.state_dict() | {"step": step + 1, "digests": digests}
 
     def _tested(self, learner: Learner, step: int, learning: float, remembering: float) -> Tested:
         losses = [self._loss(learner, name) for name in self.texts]
@@ -219,7 +234,8 @@ class LanguageExperiment:
     def _loss(self, learner: Learner, name: str) -> float:
         """Nats a byte on a text's rows that are kept back, but for each row's first token."""
         own = cut(name, self.texts, self.tokens, self.context)
-        rows = own.testing[torch.linspace(0, len(own.testing) - 1, self.tested).long()]
+        kept = own.testing if self.kept == "testing" else own.validation
+        rows = kept[torch.linspace(0, len(kept) - 1, self.tested).long()]
         nats = sum(float(learner.losses({"input_ids": part}).sum()) for part in rows.split(self.batch))
         return nats * (self.context - 1) / int(own.bytes_of[rows[:, 1:].long()].sum())
 

@@ -23,7 +23,9 @@ def learned(losses: np.ndarray, ends: np.ndarray) -> float:
 
 
 def forgotten(losses: np.ndarray) -> float:
-    """How much higher the loss is at the end than it was at its lowest, the mean over all texts but the last.
+    """How much higher the loss is at the end than at its lowest before, the mean over all texts but the last.
+
+    Below zero where what came later made it lower still.
 
     Args:
         losses: (tests, texts).
@@ -31,5 +33,5 @@ def forgotten(losses: np.ndarray) -> float:
     >>> forgotten(np.array([[3.0, 3.0], [1.0, 3.0], [1.5, 2.0]]))
     0.5
     """
-    lost = losses[-1] - losses.min(0)
+    lost = losses[-1] - losses[:-1].min(0)
     return float(lost[:-1].mean()) if len(lost) > 1 else 0.0

@@ -20,7 +20,7 @@ COUNTED = 1_000_000
 READ = 4_000_000
 """Bytes of each text that are read, from its beginning."""
 PIECE, EVERY = 64, 16
-"""Rows side by side of which all are kept back, in every so manieth piece of a text."""
+"""Rows side by side that are kept back together; and of how many such pieces one is tested on, and one validated on."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Cut:
     """(rows, tokens) uint16."""
     testing: Tensor
     """Likewise, none of which is read."""
+    validation: Tensor
+    """Likewise, for choices that are made before the test."""
     bytes_of: Tensor
     """(tokens,) how many bytes each token stands for."""
 
@@ -51,10 +53,11 @@ def cut(name: str, texts: tuple[str, ...], tokens: Tokens, length: int) -> Cut:
     encode, bytes_of = _bytes() if tokens == "bytes" else _pairs(texts)
     found = encode(text(name)[:READ])
     rows = found[: len(found) // length * length].reshape(-1, length)
-    is_kept = torch.arange(len(rows)) // PIECE % EVERY == EVERY // 2
-    if not is_kept.any():
+    piece = torch.arange(len(rows)) // PIECE % EVERY
+    is_tested, is_validated = piece == EVERY // 2, piece == EVERY // 4
+    if not is_tested.any():
         raise InputError(f"the text {name!r} is too short: {len(rows)} rows")
-    return Cut(rows[~is_kept], rows[is_kept], bytes_of)
+    return Cut(rows[~is_tested & ~is_validated], rows[is_tested], rows[is_validated], bytes_of)
 
 
 def vocabulary(tokens: Tokens) -> int:

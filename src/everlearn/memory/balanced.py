@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from everlearn.memory.bounded import PASSED, Admission, BoundedMemory
-from everlearn.memory.columns import check_capacity
 from everlearn.memory.padding import Padding
 from everlearn.memory.state import Counters
+from everlearn.ranges import at_least
 from everlearn.types import INTEGERS, Batch, InputError, column
 
 
@@ -53,7 +53,7 @@ class Balanced(BoundedMemory):
         saves: int = 2,
         padding: Padding | None = None,
     ) -> None:
-        check_capacity(capacity)
+        at_least(1, capacity=capacity)
         super().__init__(CBRS(capacity, by), seed=seed, path=path, saves=saves, padding=padding)
 
 
@@ -84,37 +84,39 @@ class CBRS:
         """Algorithm 1, row after row."""
         classes = batch[self.by].tolist()
         counters, marks = dict(counters), marks.clone() if len(classes) > 1 else marks
-        slots = []
+        held, slots = _held(counters), []
         for label in classes:
-            slots.append(self._slot(counters, marks, label, chance))
+            slots.append(self._slot(counters, held, marks, label, chance))
             if len(classes) > 1 and slots[-1] != PASSED:
                 marks[slots[-1]] = label
         counters["seen"] = counters.get("seen", 0) + len(classes)
+        counters |= {f"held {label}": rows for label, rows in held.items()}
         return Admission(slots, counters, [float(label) for label in classes])
 
-    def _slot(self, counters: Counters, marks: Tensor, label: int, chance: torch.Generator) -> int:
-        held, of = f"held {label}", f"of {label}"
-        mine, all_rows = counters.setdefault(held, 0), self.length(counters)
+    def _slot(
+        self, counters: Counters, held: dict[int, int], marks: Tensor, label: int, chance: torch.Generator
+    ) -> int:
+        all_rows, mine, before = sum(held.values()), held.setdefault(label, 0), counters.get(f"of {label}", 0)
+        counters[f"of {label}"] = before + 1
         draw = float(torch.rand((), dtype=torch.float64, generator=chance))
         if all_rows < self.capacity:
             # Free at the beginning, when all of each class is held, or after a deletion.
-            enters = draw * counters.get(of, 0) <= mine
-            counters[of] = counters.get(of, 0) + 1
-            counters[held] += enters
+            enters = draw * before <= mine
+            held[label] += enters
             return all_rows if enters else PASSED
-        counters[of] = counters.get(of, 0) + 1
         # Of several largest ones its own, which is full then.
-        largest = max(_classes(counters), key=lambda one: (counters[f"held {one}"], one == label))
+        most = max(held.values())
+        largest = label if mine == most else next(one for one, rows in held.items() if rows == most)
         counters[f"full {largest}"] = 1
         if f"full {label}" not in counters:
-            counters[f"held {largest}"] -= 1
-            counters[held] += 1
+            held[largest] -= 1
+            held[label] += 1
             return _any(marks, largest, chance)
-        return _any(marks, label, chance) if mine and draw * counters[of] < mine else PASSED
+        return _any(marks, label, chance) if mine and draw * (before + 1) < mine else PASSED
 
     def length(self, counters: Counters) -> int:
         """Of all classes."""
-        return int(sum(counters[f"held {label}"] for label in _classes(counters)))
+        return sum(_held(counters).values())
 
     def slots_of(self, counters: Counters, rows: Tensor) -> Tensor:
         """The first ones, in any order."""
@@ -123,15 +125,16 @@ class CBRS:
     def settle(self, counters: Counters, marks: Tensor, kept: Tensor) -> tuple[Tensor, Counters]:
         """Side by side."""
         counters, left = dict(counters), marks[kept]
-        for label in _classes(counters):
-            before, now = counters[f"held {label}"], int((left == label).sum())
+        for label, before in _held(counters).items():
+            now = int((left == label).sum())
             counters[f"of {label}"] *= now / before if before else 1
             counters[f"held {label}"] = now
         return torch.arange(len(kept)), counters
 
 
-def _classes(counters: Counters) -> list[int]:
-    return [int(name.removeprefix("held ")) for name in counters if name.startswith("held ")]
+def _held(counters: Counters) -> dict[int, int]:
+    """How many rows of each class, in the order in which they first came."""
+    return {int(name[5:]): int(rows) for name, rows in counters.items() if name.startswith("held ")}
 
 
 def _any(marks: Tensor, label: int, chance: torch.Generator) -> int:

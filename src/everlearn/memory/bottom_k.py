@@ -12,7 +12,6 @@ from torch import Tensor
 from everlearn.batches import count
 from everlearn.memory import keyed
 from everlearn.memory.bounded import Admission, BoundedMemory
-from everlearn.memory.columns import check_capacity
 from everlearn.memory.padding import Padding
 from everlearn.memory.state import Counters, named
 from everlearn.ranges import at_least
@@ -78,7 +77,7 @@ class BottomK(BoundedMemory):
         saves: int = 2,
         padding: Padding | None = None,
     ) -> None:
-        check_capacity(capacity)
+        at_least(1, capacity=capacity)
         at_least(0, salt=salt)
         super().__init__(Hashed(capacity, key, salt), seed=seed, path=path, saves=saves, padding=padding)
 
@@ -88,6 +87,9 @@ class BottomK(BoundedMemory):
         With `parts`, take in only the rows that fall to one part, by the lower digits of their keys: so what some
         processes held is dealt out to any other number of them, each of which merges with all that there were, and
         reads no more of them than that. Give it again after a crash.
+
+        `seen` grows by the part's share of the rows that came to the other, so that over all parts it adds up; where it
+        is given again, it counts them again.
 
         Args:
             other: a `BottomK` with the same key and salt, of any capacity, or a `Reader` of one.
@@ -106,8 +108,10 @@ class BottomK(BoundedMemory):
         rows = other.held(lambda keys: (keys > bound) & (_digits(keys) % parts == part))
         if count(rows):
             self.expect(rows)
+        seen = self.seen + len(range(part, int(other.counters.get("seen", 0)), parts))
         self._raise(bound)
         self.add(rows)
+        self._counters = self._counters | {"seen": seen}
 
     def _raise(self, bound: float) -> None:
         """Let go of what a bound is not below."""

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from everlearn.batches import check_lengths, count, take
 from everlearn.chance import generator
-from everlearn.memory.choice import Choice, having, older
+from everlearn.memory.choice import DAMAGED, Choice, having, older
 from everlearn.memory.columns import Columns
 from everlearn.memory.disk import OnDisk
 from everlearn.memory.folder import Folder
 from everlearn.memory.padding import Padding, checked
-from everlearn.memory.state import Counters, at_least_one, named
+from everlearn.memory.state import Counters, checked_counters, named
+from everlearn.ranges import at_least
 from everlearn.types import Batch, InputError
 
 PASSED = -1
@@ -80,7 +81,7 @@ class BoundedMemory:
         seed: of what the rule draws, and of the draws from memory.
         replace: draw with replacement; False draws distinct rows.
         path: a folder to keep the rows in, which goes on with what is there; by default they are in RAM.
-        saves: how many of its saved states a memory on disk can go back to.
+        saves: how many of its saved states a memory on disk can go back to, at least.
         padding: the columns whose rows differ in length, and what they are padded with.
     """
 
@@ -94,6 +95,7 @@ class BoundedMemory:
         saves: int = 2,
         padding: Padding | None = None,
     ) -> None:
+        at_least(1, saves=saves)
         self._rule = rule
         self._padding = checked(padding)
         self._replace = replace
@@ -101,7 +103,7 @@ class BoundedMemory:
         if path is None:
             self._rows: Columns | OnDisk = Columns(rule.slots, self._padding)
         else:
-            self._rows = OnDisk(Folder(path), self.rule, rule.slots, at_least_one(saves), self._padding)
+            self._rows = OnDisk(Folder(path), self.rule, rule.slots, saves, self._padding)
         self._counters: Counters = dict(self._rows.counters)
         if isinstance(self._rows, OnDisk):
             self._check_counters(self._rows)
@@ -156,6 +158,7 @@ class BoundedMemory:
             InputError: they are not like the first ones; none was kept.
             OSError: the disk is full, say; the rows before the failing ones were kept.
         """
+        check_lengths(batch)
         if count(batch) == 0:
             return
         self.expect(batch)
@@ -182,10 +185,9 @@ class BoundedMemory:
         """Draw min(n, len) rows uniformly; without columns while the memory is empty.
 
         Raises:
-            InputError: n is negative.
+            InputError: n is no whole number or negative; or a row on disk is damaged.
         """
-        if n < 0:
-            raise InputError(f"cannot sample {n} rows")
+        at_least(0, n=n)
         n = min(n, len(self))
         return self._rows.read(self._drawn(n, self._generator)) if n else {}
 
@@ -227,7 +229,7 @@ class BoundedMemory:
             How many rows are gone.
 
         Raises:
-            InputError: there is no such column, or it has more than one number a row.
+            InputError: there is no such column, or it has more than one number a row; or a row on disk is damaged.
         """
         return self._forget(having(where))
 
@@ -240,8 +242,20 @@ class BoundedMemory:
 
         Returns:
             How many rows are gone.
+
+        Raises:
+            InputError: that is no number; there is no such column, or it has more than one number a row; or a row on
+                disk is damaged.
         """
         return self._forget(older(older_than, column))
+
+    def mend(self) -> int:
+        """Forget rows that are damaged on disk, as `delete` does, of which otherwise none can be chosen or drawn.
+
+        Returns:
+            How many rows are gone.
+        """
+        return self._forget(DAMAGED)
 
     @torch.inference_mode(False)
     def _forget(self, gone: Choice) -> int:
@@ -288,17 +302,31 @@ class BoundedMemory:
         }
 
     def hold(self, state: Mapping[str, Any]) -> None:
-        """Keep what `state_dict` gave, beside the last ones, until another is held; in RAM it is a copy anyway."""
-        if isinstance(self._rows, OnDisk) and "save" in state:
+        """Keep what `state_dict` gave, beside the last ones, until another is held; in RAM it is a copy anyway.
+
+        What is saved after that keeps it too: a checkpoint in which a gate's state is has both.
+
+        Raises:
+            InputError: it was let go.
+        """
+        if isinstance(self._rows, OnDisk) and isinstance(state, Mapping) and "save" in state:
             self._rows.hold(state["save"])
+
+    def confirm(self, state: Mapping[str, Any]) -> None:
+        """What `state_dict` gave is kept, in a file that is whole, say; till then it gives way to later ones first."""
+        if isinstance(self._rows, OnDisk) and isinstance(state, Mapping) and "save" in state:
+            self._rows.confirm(state["save"])
 
     @torch.inference_mode(False)
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Become the memory that `state` was taken from, but for rows that were deleted on disk since.
 
         Raises:
-            InputError: that one had another rule or capacity, or its rows are elsewhere.
+            InputError: that one had another rule or capacity, its rows are elsewhere, or it is none of a memory's;
+                nothing was changed.
         """
+        if not isinstance(state, Mapping) or not isinstance(state.get("rule"), Mapping):
+            raise InputError("this is not the state of a memory")
         if state["rule"] != self.rule:
             raise InputError(f"the saved memory is {named(state['rule'])}, this one {named(self.rule)}")
         if isinstance(self._rows, OnDisk):
@@ -306,12 +334,27 @@ class BoundedMemory:
             return
         if "save" in state:
             raise InputError("the saved memory is on disk: make this one with the same path")
-        if not state.keys() >= {"counters", "columns", "lengths", "marks", "generator"}:
-            raise InputError("this is not the state of a memory")
-        slots = self._rule.slots_of(state["counters"], torch.arange(self._rule.length(state["counters"])))
-        self._rows.load(slots, state, state["marks"])
+        try:
+            counters, rows = checked_counters(state["counters"]), self._given(state)
+            torch.Generator().set_state(state["generator"])
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            told = error if isinstance(error, InputError) else repr(error)
+            raise InputError(f"this is not the state of a memory: {told!s:.200}") from error
+        self._counters, self._rows = counters, rows
         self._generator.set_state(state["generator"])
-        self._counters = dict(state["counters"])
+
+    def _given(self, state: Mapping[str, Any]) -> Columns:
+        """The rows that a state tells, if they are as many, and of the same kinds, as the memory can hold."""
+        rows, n = Columns(self._rule.slots, self._padding), len(state["marks"])
+        if self._rule.length(state["counters"]) != n:
+            raise InputError("its counters tell of more rows, or of fewer")
+        slots = self._rule.slots_of(state["counters"], torch.arange(n))
+        if n and not (0 <= slots.min() <= slots.max() < self._rule.slots and len(slots.unique()) == n):
+            raise InputError("its counters tell of slots that there are not")
+        rows.load(slots, state)
+        if len(self) and n:
+            self.expect(rows.show(slots[:1]))
+        return rows
 
     def _go_back(self, rows: OnDisk, state: dict[str, Any]) -> None:
         if "save" not in state:

@@ -1,5 +1,8 @@
 """Rows that take several blocks: after each block comes another, or none."""
 
+from itertools import pairwise
+from zlib import crc32
+
 import torch
 from torch import Tensor
 
@@ -33,6 +36,17 @@ def chained(first: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
         owners.append(owner)
     owned = torch.cat(owners)
     return torch.cat(blocks)[owned.argsort(stable=True)], torch.bincount(owned, minlength=len(first))
+
+
+def checksums(content: Tensor, taken: Tensor) -> list[int]:
+    """The CRC-32 of each row.
+
+    Args:
+        content: (blocks, size) uint8, row after row.
+        taken: (rows,) how many blocks each takes.
+    """
+    data = content.numpy()
+    return [crc32(data[start:end]) for start, end in pairwise([0, *taken.cumsum(0).tolist()])]
 
 
 def check_chains(first: Tensor, after: Tensor) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from everlearn.batches import Kind, kinds, told
+from everlearn.batches import Kind, count, kinds, told
+from everlearn.ranges import number
 from everlearn.types import Batch, InputError
 
 
@@ -44,6 +45,10 @@ class Choice:
         return self.test({name: _number(batch[name]) for name in self.columns})
 
 
+DAMAGED = Choice((), lambda batch: torch.zeros(count(batch), dtype=torch.bool))
+"""Rows that are not as they were written, by their checksums, whatever their columns say; none where there are none."""
+
+
 def having(where: Mapping[str, Any]) -> Choice:
     """Rows that have, in each of some columns, a value or one of several.
 
@@ -61,6 +66,7 @@ def having(where: Mapping[str, Any]) -> Choice:
 
 def older(than: float, name: str) -> Choice:
     """Rows whose time, in the column of that name, is earlier."""
+    number("older_than", than)
     return Choice((name,), lambda batch: _is_below(batch[name], than))
 
 

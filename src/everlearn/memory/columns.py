@@ -1,7 +1,7 @@
 """Columns in RAM, with rows read and written by slot number."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from everlearn.batches import check_alike, kinds
 from everlearn.memory.choice import Choice
 from everlearn.memory.layout import Layout, selected, signed
-from everlearn.memory.padding import Padding, Rows, flat, lengths, padded, split
+from everlearn.memory.padding import APIECE, Padding, Rows, flat, lengths, padded, split
 from everlearn.memory.state import Counters
 from everlearn.types import Batch, InputError
 
@@ -42,9 +42,9 @@ class Columns:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all columns."""
-        rows = (row for values in self._ragged.values() for row in values)
-        return sum(values.nbytes for values in (*self._columns.values(), *rows))
+        """Bytes of all columns, and what tensors of rows take beside their numbers."""
+        rows = [row for values in self._ragged.values() for row in values if row.numel()]
+        return sum(values.nbytes for values in (*self._columns.values(), *rows)) + APIECE * len(rows)
 
     def expect(self, batch: Batch) -> None:
         """Check that rows are like those written before.
@@ -150,21 +150,16 @@ class Columns:
     def close(self) -> None:
         """Nothing is open."""
 
-    def load(self, slots: Tensor, state: Mapping[str, Mapping[str, Tensor]], marks: Tensor) -> None:
-        """Hold the rows that `state` told, and no others."""
+    def load(self, slots: Tensor, state: Mapping[str, Any]) -> None:
+        """Hold the rows that `state` told, where there are none yet.
+
+        Raises:
+            InputError: a column has more rows than there are slots, or fewer.
+        """
         columns, lengths = state["columns"], state["lengths"]
         rows = split(columns, lengths)
-        self._layout, self._columns, self._ragged, self._no_row = None, {}, {}, {}
+        if any(len(values) != len(slots) for values in (*rows.values(), state["marks"])):
+            raise InputError("its columns have not equally many rows")
         if columns:
             self._allocate({name: [values] if name in lengths else values for name, values in columns.items()})
-            self._write(slots, rows, marks.tolist())
-
-
-def check_capacity(capacity: int) -> None:
-    """Refuse a memory without room.
-
-    Raises:
-        InputError: naming the capacity.
-    """
-    if capacity < 1:
-        raise InputError(f"capacity must be at least 1 row, not {capacity}")
+            self._write(slots, rows, state["marks"].tolist())

@@ -9,27 +9,27 @@ is saved refers to blocks as well, which stay until it is let go: neither saving
 import os
 from base64 import b64encode
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
-from zlib import crc32
 
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
 from everlearn.batches import check_alike, kinds
-from everlearn.memory.chains import END, chained
-from everlearn.memory.choice import Choice
+from everlearn.memory.chains import END, chained, checksums
+from everlearn.memory.choice import DAMAGED, Choice
 from everlearn.memory.fitting import spare
 from everlearn.memory.folder import Folder
-from everlearn.memory.journal import framed
+from everlearn.memory.journal import FLUSHED, framed
 from everlearn.memory.layout import Layout, selected
 from everlearn.memory.padding import Padding
-from everlearn.memory.state import JOURNAL, PLACE, ROWS, Counters, Saved, State, blocks_of, named, recall
+from everlearn.memory.saves import Saves
+from everlearn.memory.state import JOURNAL, PLACE, ROWS, Counters, Moment, State, blocks_of, damaged, named, recall
 from everlearn.types import Batch, InputError
 
 LONG = 2**20
@@ -43,7 +43,7 @@ class OnDisk:
         folder: where; what is there already is gone on with.
         rule: the admission rule's name and settings; the folder must be of the same.
         slots: how many rows there is room for.
-        keep: how many saves can be gone back to.
+        keep: how many saves can be gone back to, at least.
         padding: the columns whose rows differ in length.
 
     Raises:
@@ -56,7 +56,6 @@ class OnDisk:
         self._lock = _locked(folder)
         self._process = os.getpid()
         self.closed = False
-        self._held: str | None = None
         self._failed: BaseException | None = None
         try:
             state = recall(folder) if folder.has(JOURNAL) else State(rule)
@@ -64,7 +63,8 @@ class OnDisk:
             self._places = torch.full((slots, len(PLACE) - 1), -1, dtype=torch.int64)
             self._file = torch.empty((0, 0), dtype=torch.uint8)
             self._columns: Batch = {}
-            self._state = replace(state, keep=keep)
+            self._intact = torch.zeros(0, dtype=torch.bool)
+            self._state = replace(state, saves=replace(state.saves, keep=keep))
             self._map()
             self._become(self._state)
         except BaseException:
@@ -108,25 +108,25 @@ class OnDisk:
         Raises:
             OSError: the disk is full, say; all is as it was.
         """
+        self._check_failed()
         layout = self._state.layout or Layout.of(batch, self.padding)
         packed, taken = layout.pack(batch)
         if self._state.layout is None:
             self._become(replace(self._state, layout=layout))
         blocks = self._allocate(len(packed))
-        borders, content = list(pairwise([0, *taken.cumsum(0).tolist()])), packed.numpy()
-        rows = [blocks[start:end] for start, end in borders]
-        checksums = [crc32(content[start:end]) for start, end in borders]
+        rows = [blocks[start:end] for start, end in pairwise([0, *taken.cumsum(0).tolist()])]
         noted = torch.tensor(marks or [0.0] * len(rows), dtype=torch.float64).view(torch.int64)
-        places = torch.stack([torch.tensor([row[0] for row in rows]), torch.tensor(checksums), noted], 1)
+        places = torch.stack([torch.tensor([row[0] for row in rows]), torch.tensor(checksums(packed, taken)), noted], 1)
         table = torch.cat([slots[:, None], places], 1).tolist()
         added = [[*place, *row[1:]] for place, row in zip(table, rows, strict=True)]
         try:
             with self.critical(OSError):
                 self._write_blocks(blocks, packed)
-                self._append({"add": added, "counters": counters})
+                self._append({"add": added} | self._changed(counters))
                 replaced = self._places[slots, 0]
                 freed = self._blocks(replaced[replaced >= 0])
                 self._places[slots] = places
+                self._intact[places[:, 0]] = True
                 if self._is_ragged:
                     self._state.after[blocks] = torch.tensor([one for row in rows for one in (*row[1:], END)])
                 self._state.counters = dict(counters)
@@ -136,13 +136,34 @@ class OnDisk:
             raise
 
     def read(self, slots: Tensor) -> Batch:
-        """A copy of the rows in `slots`, in that order."""
+        """A copy of the rows in `slots`, in that order.
+
+        Raises:
+            InputError: one of them is damaged; of each that is asked when it is looked at for the first time.
+        """
         first = self._places[slots, 0]
+        if not self._intact[first].all():
+            self._check_intact(self._places[slots])
         if not self._is_ragged:
             return {name: selected(values, first) for name, values in self._columns.items()}
         assert self._state.layout is not None
         blocks, taken = chained(first, self._state.after)
         return self._state.layout.batch(self._file.index_select(0, blocks), taken) if len(slots) else {}
+
+    def _check_intact(self, places: Tensor) -> None:
+        if not self._are_intact(places).all():
+            raise damaged(self._folder)
+
+    def _are_intact(self, places: Tensor) -> Tensor:
+        """Which rows are as they were written, given (rows, 2 or more) first blocks and checksums."""
+        intact = self._intact[places[:, 0]]
+        if not intact.all():
+            unsure = places[~intact].unique(dim=0)
+            blocks, taken = chained(unsure[:, 0], self._state.after)
+            found = torch.tensor(checksums(self._file[blocks], taken))
+            self._intact[unsure[:, 0]] = found == unsure[:, 1]
+            intact = self._intact[places[:, 0]]
+        return intact
 
     def prefetch(self, slots: Tensor) -> None:
         """Begin to read these rows, in the background."""
@@ -155,13 +176,16 @@ class OnDisk:
 
     def chosen(self, slots: Tensor, choice: Choice) -> Tensor:
         """Which of the rows in `slots` are meant: (slots,) booleans."""
-        return self._chosen(self._places[slots, 0], choice)
+        return self._chosen(self._places[slots], choice)
 
-    def _chosen(self, first: Tensor, choice: Choice) -> Tensor:
-        if self._state.layout is None or not len(first):
-            return torch.zeros(len(first), dtype=torch.bool)
+    def _chosen(self, places: Tensor, choice: Choice) -> Tensor:
+        if self._state.layout is None or not len(places):
+            return torch.zeros(len(places), dtype=torch.bool)
+        if choice is DAMAGED:
+            return ~self._are_intact(places)
         choice.check(self._state.layout.kinds)
-        return choice({name: self._columns[name][first] for name in choice.columns})
+        self._check_intact(places)
+        return choice({name: self._columns[name][places[:, 0]] for name in choice.columns})
 
     def in_use(self) -> Tensor:
         """The slots that have rows, in order."""
@@ -174,13 +198,15 @@ class OnDisk:
             OSError: it may not; open the memory anew.
         """
         self._sync(ROWS)
-        self._append({"synced": True, "counters": counters})
+        self._append({"synced": True} | self._changed(counters))
         self._sync(JOURNAL)
         self._state.counters = dict(counters)
         self._free += self._waiting
         self._waiting = []
+        self._append(FLUSHED)
         if self._end > max(LONG, 4 * self._head):
-            self._become(replace(self._state, places=self._table()))
+            with suppress(OSError):  # It stays as long as it is.
+                self._become(replace(self._state, places=self._table()))
 
     def save(self, counters: Counters, generator: bytes) -> str:
         """Remember this moment, and flush.
@@ -189,17 +215,39 @@ class OnDisk:
             Its name, for `go_back`.
         """
         name = uuid4().hex
-        entry = {"save": name, "generator": b64encode(generator).decode(), "counters": counters}
+        entry = {"save": name, "generator": b64encode(generator).decode()} | self._changed(counters)
         with self.critical(OSError):
             self._append(entry)
-            self._state.remember(name, Saved(dict(counters), generator, self._table()), self._held)
-            self._refer()
+            self._state.counters = dict(counters)
+            self._state.moments[name] = Moment(dict(counters), generator, self._table())
+            self._stay(self._state.saves.after(entry))
         self.flush(counters)
         return name
 
+    def confirm(self, name: str) -> None:
+        """What a save was for is there: it no longer gives way to others that are only tried."""
+        if name in self._state.saves.tried:
+            with suppress(OSError):  # It stays among those tried.
+                self._note({"confirm": name})
+
     def hold(self, name: str) -> None:
-        """Keep a save, beside the last ones, until another is held or this object is no more."""
-        self._held = name
+        """Keep a save, beside the last ones, until another is held.
+
+        Raises:
+            InputError: it was let go.
+        """
+        self._check_saved(name)
+        if self._state.saves.held != name:
+            self._note({"hold": name})
+
+    def _note(self, entry: dict[str, str]) -> None:
+        with self.critical(OSError):
+            self._append(entry)
+            self._stay(self._state.saves.after(entry))
+
+    def _stay(self, saves: Saves) -> None:
+        self._state.stay(saves)
+        self._refer()
 
     def go_back(self, name: str) -> bytes:
         """Become what was saved, but for rows that were deleted since.
@@ -210,16 +258,19 @@ class OnDisk:
         Raises:
             InputError: that was let go since.
         """
-        if name not in self._state.saves:
+        self._check_saved(name)
+        moment = self._state.moments[name]
+        state = replace(self._state, places=moment.places, counters=dict(moment.counters))
+        state.stay(self._state.saves.back(name))
+        self._become(state)
+        return moment.generator
+
+    def _check_saved(self, name: str) -> None:
+        if not isinstance(name, str) or name not in self._state.moments:
             raise InputError(
                 f"the memory at {self._folder.path} can't go back to where this was saved, only to its last "
-                f"{self._state.keep} saves (saves=), or it is another memory"
+                f"{self._state.saves.keep} saves (saves=), or it is another memory"
             )
-        saved = self._state.saves[name]
-        state = replace(self._state, places=saved.places, counters=dict(saved.counters), saves=dict(self._state.saves))
-        state.remember(name, saved, self._held)
-        self._become(state)
-        return saved.generator
 
     def settle(self, kept: Tensor, slots: Tensor, counters: Counters, gone: Choice | None) -> None:
         """Move rows to other slots, and wipe all others from the disk, and from what was saved.
@@ -230,13 +281,12 @@ class OnDisk:
             counters: the rule's, after that.
             gone: which rows of what was saved must not stay either.
         """
-        saves = dict(self._state.saves)
+        moments = dict(self._state.moments)
         if gone is not None:
-            for name, saved in saves.items():
-                goes = self._chosen(blocks_of(saved.places), gone)
-                saves[name] = replace(saved, places=saved.places[~goes])
+            for name, one in moments.items():
+                moments[name] = replace(one, places=one.places[~self._chosen(one.places[:, 1:], gone)])
         places = torch.cat([slots[:, None], self._places[kept]], 1)
-        self._become(replace(self._state, places=places, counters=dict(counters), saves=saves, unclean=True))
+        self._become(replace(self._state, places=places, counters=dict(counters), moments=moments, unclean=True))
 
     def close(self) -> None:
         """Let other processes write; this object can't any more."""
@@ -266,7 +316,7 @@ class OnDisk:
                 self._write_blocks(self._free, torch.zeros((len(self._free), self._size), dtype=torch.uint8))
                 self._sync(ROWS)
                 state.unclean = False
-                self._append({"clean": True, "counters": state.counters})
+                self._append({"clean": True})
 
     @contextmanager
     def critical(self, *harmless: type[BaseException]) -> Generator[None]:
@@ -279,14 +329,20 @@ class OnDisk:
             yield
         except BaseException as error:
             if not isinstance(error, harmless):
-                self._failed = error
+                self._fail(error)
             raise
+
+    def _fail(self, error: BaseException) -> None:
+        """Nothing is written any more; the folder may be opened anew."""
+        if self._failed is None and self._process == os.getpid():
+            self._failed = error
+            self._lock.release()
 
     def _refer(self) -> None:
         """Note what is referred to; what is no more waits until the journal is synced."""
         self._pinned = torch.zeros(len(self._file), dtype=torch.bool)
-        for saved in self._state.saves.values():
-            self._pinned[self._blocks(blocks_of(saved.places))] = True
+        for moment in self._state.moments.values():
+            self._pinned[self._blocks(blocks_of(moment.places))] = True
         taken = self._pinned.clone()
         taken[self._blocks(blocks_of(self._table()))] = True
         taken[self._free] = True
@@ -330,6 +386,8 @@ class OnDisk:
     def _map(self) -> None:
         if self._state.layout is not None and self._folder.has(ROWS):
             self._file = self._state.layout.rows(self._folder.map(ROWS))
+            new = torch.zeros(len(self._file) - len(self._intact), dtype=torch.bool)
+            self._intact = torch.cat([self._intact, new])
             fields = self._state.layout.fields
             self._columns = {name: self._state.layout.column(name, self._file) for name in fields}
 
@@ -350,6 +408,12 @@ class OnDisk:
         for start, end in _runs(blocks):
             self._folder.write(ROWS, blocks[start] * self._size, packed[start:end].numpy().data)
 
+    def _changed(self, counters: Counters) -> dict[str, Counters]:
+        """What an entry tells of counters: those that are not as last told. None goes but with a new head."""
+        told = self._state.counters
+        changed = {name: number for name, number in counters.items() if told.get(name) != number}
+        return {"counters": changed} if changed else {}
+
     def _append(self, entry: dict[str, Any]) -> None:
         self._check_failed()
         data = framed(entry)
@@ -362,7 +426,7 @@ class OnDisk:
             self._folder.sync(name)
         except OSError as error:
             # What was written since the last sync may be lost, though the next sync would not say so.
-            self._failed = error
+            self._fail(error)
             raise
 
     def _check_failed(self) -> None:

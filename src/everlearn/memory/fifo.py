@@ -8,9 +8,9 @@ from torch import Tensor
 
 from everlearn.batches import count
 from everlearn.memory.bounded import PASSED, Admission, BoundedMemory
-from everlearn.memory.columns import check_capacity
 from everlearn.memory.padding import Padding
 from everlearn.memory.state import Counters
+from everlearn.ranges import at_least
 from everlearn.types import Batch
 
 
@@ -48,7 +48,7 @@ class Fifo(BoundedMemory):
         saves: int = 2,
         padding: Padding | None = None,
     ) -> None:
-        check_capacity(capacity)
+        at_least(1, capacity=capacity)
         super().__init__(LastRows(capacity), seed=seed, path=path, saves=saves, padding=padding)
 
 

@@ -1,7 +1,10 @@
 """How large a memory may be, in bytes."""
 
+import torch
+
+from everlearn.batches import count
 from everlearn.memory.layout import Layout
-from everlearn.memory.padding import Padding, checked
+from everlearn.memory.padding import APIECE, Padding, checked, lengths
 from everlearn.types import Batch, InputError
 
 SPARE = 16
@@ -20,7 +23,8 @@ def spare(capacity: int) -> int:
 def fitting(nbytes: int, batch: Batch, padding: Padding | None = None) -> int:
     """How many rows like those of a batch fit into so many bytes, in RAM or in the rows' file on disk.
 
-    On disk, saves need more: each of the last ones at most as much again, for the rows that have been replaced since.
+    On disk, saves need more: each that can be gone back to at most as much again, for the rows that have been replaced
+    since.
 
     Args:
         nbytes: the budget.
@@ -30,12 +34,14 @@ def fitting(nbytes: int, batch: Batch, padding: Padding | None = None) -> int:
     Raises:
         InputError: not one row fits.
 
-    >>> import torch
     >>> fitting(100_000_000, {"x": torch.zeros(1, 28, 28, dtype=torch.uint8), "y": torch.tensor([0])})
     117647
     """
     layout = Layout.of(batch, checked(padding))
-    longest = int(layout.pack(batch)[1].max()) * layout.size
+    on_disk, in_ram = layout.pack(batch)[1] * layout.size, torch.full((count(batch),), layout.head)
+    for name, length in lengths(batch, layout.padding).items():
+        in_ram += APIECE + length * layout.ragged[name].width
+    longest = int(torch.maximum(on_disk, in_ram).max())
     # Where rows differ in length, the file grows by a sixteenth, as it is not known beforehand how far.
     budget = nbytes * SPARE // (SPARE + 2) - 2 * SPARE * layout.size if layout.ragged else nbytes
     rows = budget // longest

@@ -28,8 +28,8 @@ class Folder:
     """
 
     def __init__(self, path: str | Path, *, only_read: bool = False) -> None:
-        if not str(path):
-            raise InputError("name a folder for the memory")
+        if not isinstance(path, str | Path) or not str(path):
+            raise InputError(f"path must name a folder for the memory, not {path!r}")
         self.path = Path(path).absolute()
         if not self.path.is_dir() and (only_read or self.path.exists()):
             raise InputError(f"{self.path} is not a folder")
@@ -92,6 +92,9 @@ class Folder:
             self.resize(aside, 0)
             self.write(aside, 0, data)
             self.sync(aside)
+        except OSError:
+            (self.path / aside).unlink(missing_ok=True)
+            raise
         finally:
             self._let_go(aside)
 

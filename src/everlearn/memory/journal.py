@@ -5,7 +5,6 @@ follows such an entry is not read.
 """
 
 import json
-from collections.abc import Iterator
 from struct import Struct
 from typing import Any
 from zlib import crc32
@@ -20,25 +19,35 @@ def framed(entry: dict[str, Any]) -> bytes:
     return HEAD.pack(len(body), crc32(body)) + body
 
 
-def entries(data: bytes) -> Iterator[dict[str, Any]]:
-    """The whole entries from the beginning.
+FLUSHED = {"flushed": True}
+"""Written once all before it is known to survive a crash. No other entry has its bytes: JSON has none of its head."""
+
+
+def entries(data: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The whole entries from the beginning, and the byte at which the first begins that is not; or the end.
 
     >>> data = framed({"a": 1}) + framed({"b": 2})
-    >>> list(entries(data[:-1]))
-    [{'a': 1}]
+    >>> entries(data[:-1])
+    ([{'a': 1}], 15)
     """
-    place = 0
-    while place + HEAD.size <= len(data):
-        length, checksum = HEAD.unpack_from(data, place)
-        end = place + HEAD.size + length
-        body = data[place + HEAD.size : end]
-        if end > len(data) or crc32(body) != checksum:
-            return
-        try:
-            entry = json.loads(body)
-        except (ValueError, RecursionError):
-            return
-        if not isinstance(entry, dict):
-            return
-        yield entry
-        place = end
+    found, place = [], 0
+    while (one := _entry(data, place)) is not None:
+        entry, place = one
+        found.append(entry)
+    return found, place
+
+
+def _entry(data: bytes, place: int) -> tuple[dict[str, Any], int] | None:
+    """The whole entry that begins at a byte, if there is one, and where the next does."""
+    if place + HEAD.size > len(data):
+        return None
+    length, checksum = HEAD.unpack_from(data, place)
+    end = place + HEAD.size + length
+    body = data[place + HEAD.size : end]
+    if end > len(data) or crc32(body) != checksum:
+        return None
+    try:
+        entry = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return (entry, end) if isinstance(entry, dict) else None

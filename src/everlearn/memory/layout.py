@@ -119,6 +119,8 @@ class Layout:
     def _made(cls, columns: Mapping[str, Kind], padding: Padding) -> "Layout":
         fields, ragged, place = {}, {}, 0
         for name, (dtype, shape) in columns.items():
+            if not isinstance(name, str):
+                raise InputError(f"a column's name is a string, not {name!r}")
             if dtype not in DTYPES.values():
                 raise InputError(f"column {name!r} is of {dtype}, which a memory does not keep")
             if name in padding:

@@ -18,6 +18,10 @@ Padding = Mapping[str, float]
 """The columns whose rows differ in length along their first dimension, and what they are padded with."""
 
 
+APIECE = 500
+"""Bytes that a row's own tensor takes beside its numbers."""
+
+
 def checked(padding: Padding | None) -> dict[str, float]:
     """What was given as padding, as plain numbers.
 

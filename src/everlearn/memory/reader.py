@@ -1,27 +1,25 @@
 """Reading a memory on disk, while another process may be filling it."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import pairwise
 from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from zlib import crc32
 
 import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from everlearn.chance import generator
-from everlearn.memory.chains import chained
+from everlearn.memory.chains import chained, checksums
 from everlearn.memory.folder import Folder
 from everlearn.memory.layout import Layout
 from everlearn.memory.padding import Rows
-from everlearn.memory.state import JOURNAL, ROWS, State, blocks_of, recall
-from everlearn.ranges import not_negative
-from everlearn.types import Batch, InputError
+from everlearn.memory.state import JOURNAL, ROWS, State, blocks_of, damaged, recall
+from everlearn.ranges import at_least, not_negative
+from everlearn.types import Batch
 
 
 class Reader:
@@ -78,7 +76,7 @@ class Reader:
     @property
     def saves(self) -> int:
         """How many saved states it can go back to."""
-        return len(self._look().saves)
+        return len(self._look().saves.names)
 
     @property
     def nbytes(self) -> int:
@@ -92,10 +90,9 @@ class Reader:
         """Draw min(n, len) rows uniformly; without columns while the memory is empty.
 
         Raises:
-            InputError: n is negative; or a row is damaged.
+            InputError: n is no whole number or negative; or a row is damaged.
         """
-        if n < 0:
-            raise InputError(f"cannot sample {n} rows")
+        at_least(0, n=n)
         chance = self._chance()
 
         def drawn(places: Tensor) -> Tensor:
@@ -139,9 +136,10 @@ class Reader:
         state = self._look()
         if state.layout is None or not self._folder.has(ROWS):
             return 0
-        places = torch.cat([state.places, *(saved.places for saved in state.saves.values())])[:, 1:3].unique(dim=0)
+        places = torch.cat([state.places, *(one.places for one in state.moments.values())])[:, 1:3].unique(dim=0)
         blocks, taken = chained(places[:, 0], state.after)
-        return sum(not whole for whole in _whole(self._file(state.layout)[blocks], taken, places[:, 1]))
+        found = checksums(self._file(state.layout)[blocks], taken)
+        return sum(one != told for one, told in zip(found, places[:, 1].tolist(), strict=True))
 
     def _chance(self) -> torch.Generator:
         """Of this process: a forked worker's copy would draw what all others do."""
@@ -172,10 +170,10 @@ class Reader:
             places = choose(state.places)
             blocks, taken = chained(blocks_of(places), state.after)
             content = self._file(state.layout)[blocks]
-            if all(_whole(content, taken, places[:, 2])):
+            if checksums(content, taken) == places[:, 2].tolist():
                 return state.layout, content, taken
             self._look(anew=True)
-        raise InputError(f"rows at {self._folder.path} are damaged: everlearn memory check tells how many")
+        raise damaged(self._folder)
 
     def _file(self, layout: Layout) -> Tensor:
         return layout.rows(self._folder.map(ROWS))
@@ -183,11 +181,3 @@ class Reader:
 
 def _in_order(places: Tensor) -> Tensor:
     return places[places[:, 0].argsort()]
-
-
-def _whole(content: Tensor, taken: Tensor, checksums: Tensor) -> Iterator[bool]:
-    """Of each row whether its blocks are as they were written."""
-    data, borders = content.numpy(), pairwise([0, *taken.cumsum(0).tolist()])
-    return (
-        crc32(data[start:end]) == checksum for (start, end), checksum in zip(borders, checksums.tolist(), strict=True)
-    )

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from everlearn.batches import count
 from everlearn.memory.bounded import PASSED, Admission, BoundedMemory
-from everlearn.memory.columns import check_capacity
 from everlearn.memory.padding import Padding
 from everlearn.memory.state import Counters
+from everlearn.ranges import at_least
 from everlearn.types import Batch
 
 
@@ -24,6 +24,10 @@ class Reservoir(BoundedMemory):
     Where rows are deleted, new ones enter the free slots with the probability with which any row
     was held before, capacity / (N + 1), until the memory is full again, and N stays; so those that
     came before and after are held alike, whatever was deleted. Where none remain it begins anew.
+
+    Where rows expire, it holds of those that remain as large a part as before. With a window that slides from the
+    stream's beginning on it stays well filled (of 1,000 rows some nine tenths); of a window that is first cut out of a
+    long stream it holds few rows, then and later. Make a new memory in that case, or take a `Fifo`.
 
     Space is allocated at the first `add` and constant from then, in RAM, wherever the
     model is; or in a folder.
@@ -59,7 +63,7 @@ class Reservoir(BoundedMemory):
         saves: int = 2,
         padding: Padding | None = None,
     ) -> None:
-        check_capacity(capacity)
+        at_least(1, capacity=capacity)
         super().__init__(AlgorithmR(capacity), seed=seed, replace=replace, path=path, saves=saves, padding=padding)
 
 

@@ -2,22 +2,24 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import reduce
 from math import inf
 from sys import byteorder
 from typing import Any
-from zlib import crc32
 
 import torch
 from torch import Tensor
 
-from everlearn.memory.chains import END, check_chains
+from everlearn.memory.chains import END, check_chains, checksums
 from everlearn.memory.folder import Folder
-from everlearn.memory.journal import entries
+from everlearn.memory.journal import FLUSHED, entries, framed
 from everlearn.memory.layout import Layout
+from everlearn.memory.saves import Saves
+from everlearn.ranges import at_least
 from everlearn.types import InputError
 
-FORMAT = "everlearn memory 1"
+FORMAT = "everlearn memory 2"
 ROWS, JOURNAL = "rows", "journal"
 
 Counters = dict[str, float]
@@ -37,7 +39,7 @@ def _no_blocks() -> Tensor:
 
 
 @dataclass
-class Saved:
+class Moment:
     """A moment that can be gone back to."""
 
     counters: Counters
@@ -58,19 +60,19 @@ class State:
     """(rows, 4) as `PLACE` has it, of each row's first block."""
     after: Tensor = field(default_factory=_no_blocks)
     """(blocks,) the next of each, where rows differ in length; the same for what was saved."""
-    saves: dict[str, Saved] = field(default_factory=dict)
-    """By name, the least recently saved or gone back to first."""
-    keep: int = 2
-    """So many of them."""
+    saves: Saves = field(default_factory=Saves)
+    """The names of what can be gone back to."""
+    moments: dict[str, Moment] = field(default_factory=dict)
+    """All of it, by name."""
     unclean: bool = False
     """Rows were deleted whose bytes may be there yet."""
 
-    def remember(self, name: str, saved: Saved, held: str | None = None) -> None:
-        """Add a save, or make it the latest; where they are too many those longest ago are let go, but one held."""
-        self.saves.pop(name, None)
-        self.saves[name] = saved
-        for old in [one for one in self.saves if one != held][: -self.keep]:
-            del self.saves[old]
+    def stay(self, saves: Saves) -> None:
+        """Let go of what can't be gone back to any more."""
+        self.saves = saves
+        self.moments = {name: self.moments[name] for name in self.moments if name in saves.names}
+        if not saves.names <= self.moments.keys():
+            raise InputError("it tells of a saved state that it has not")
 
     def head(self) -> dict[str, Any]:
         """All of it as a journal's first entry, from which `of` makes it."""
@@ -83,11 +85,11 @@ class State:
             "counters": self.counters,
             "places": _text(self.places.numpy().tobytes()),
             "after": _text(self.after.numpy().tobytes()),
-            "saves": [
-                [name, saved.counters, _text(saved.generator), _text(saved.places.numpy().tobytes())]
-                for name, saved in self.saves.items()
+            "moments": [
+                [name, one.counters, _text(one.generator), _text(one.places.numpy().tobytes())]
+                for name, one in self.moments.items()
             ],
-            "keep": self.keep,
+            "saves": asdict(self.saves),
             "unclean": self.unclean,
         }
 
@@ -96,19 +98,22 @@ class State:
         """What a head tells."""
         if (head["format"], head["order"]) != (FORMAT, byteorder):
             raise InputError(f"it is of {head['format']!r}, {head['order']}-endian, not {FORMAT!r}, {byteorder}-endian")
-        return cls(
+        state = cls(
             rule=dict(head["rule"]),
             layout=None if head["columns"] is None else Layout.from_json(head["columns"], head["share"]),
-            counters=_counters(head["counters"]),
+            counters=checked_counters(head["counters"]),
             places=_places(head["places"]),
             after=_numbers(head["after"]),
-            saves={
-                str(name): Saved(_counters(counters), b64decode(generator), _places(places))
-                for name, counters, generator, places in head["saves"]
+            moments={
+                str(name): Moment(checked_counters(counters), _generator(generator), _places(places))
+                for name, counters, generator, places in head["moments"]
             },
-            keep=at_least_one(head["keep"]),
             unclean=bool(head["unclean"]),
         )
+        saves = Saves(**head["saves"])
+        at_least(1, saves=saves.keep)
+        state.stay(saves)
+        return state
 
 
 def recall(folder: Folder) -> State:
@@ -118,7 +123,13 @@ def recall(folder: Folder) -> State:
         InputError: there is no memory, or it is damaged otherwise than by a crash.
     """
     try:
-        told = list(entries(folder.read(JOURNAL)))
+        data = folder.read(JOURNAL)
+        told, end = entries(data)
+        if data.find(framed(FLUSHED), end) >= 0:
+            # A crash cuts short only what is behind the last of these.
+            raise InputError(f"what begins at its byte {end:,} is not as it was written")
+        if not told:
+            raise InputError("its first entry is not whole")
         state = State.of(told[0])
         state.after = _for_all(folder, state)
         _check(folder, state)
@@ -131,25 +142,32 @@ def recall(folder: Folder) -> State:
     return state
 
 
+def damaged(folder: Folder) -> InputError:
+    """That rows are not as they were written."""
+    return InputError(
+        f"rows at {folder.path} are damaged: everlearn memory check tells how many, and lets go of them with --mend"
+    )
+
+
 def _replay(folder: Folder, state: State, told: list[dict[str, Any]]) -> None:
     whole = list(_whole(folder, state.layout, told))
-    wanted = [entry["save"] for entry in whole if "save" in entry][-state.keep :]
+    saves = reduce(Saves.after, whole, state.saves)
     places = {place[0]: place for place in state.places.tolist()}
 
     def table() -> Tensor:
         return torch.tensor(list(places.values()), dtype=torch.int64).reshape(-1, len(PLACE))
 
     for entry in whole:
-        state.counters = _counters(entry["counters"])
+        state.counters |= checked_counters(entry.get("counters", {}))
         for slot, block, checksum, mark, *more in entry["add"]:
             places[slot] = [slot, block, checksum, mark]
             if len(state.after):
                 state.after[[block, *more]] = torch.tensor([*more, END])
         state.unclean &= "clean" not in entry
-        if entry.get("save") in wanted:
-            saved = Saved(dict(state.counters), b64decode(entry["generator"]), table())
-            state.remember(str(entry["save"]), saved)
+        if entry.get("save") in saves.names:
+            state.moments[entry["save"]] = Moment(dict(state.counters), _generator(entry["generator"]), table())
     state.places = table()
+    state.stay(saves)
 
 
 def _whole(folder: Folder, layout: Layout | None, told: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -168,8 +186,8 @@ def _are_whole(folder: Folder, layout: Layout | None, added: list[list[int]]) ->
         return True
     rows = None if layout is None or not folder.has(ROWS) else layout.rows(folder.map(ROWS))
     return rows is not None and all(
-        min(blocks) >= 0 and max(blocks) < len(rows) and crc32(rows[blocks].numpy()) == checksum
-        for _, first, checksum, _, *more in added
+        min(blocks) >= 0 and max(blocks) < len(rows) and checksums(rows[blocks], torch.tensor([len(blocks)])) == [told]
+        for _, first, told, _, *more in added
         for blocks in [[first, *more]]
     )
 
@@ -186,7 +204,7 @@ def _for_all(folder: Folder, state: State) -> Tensor:
 def _check(folder: Folder, state: State) -> None:
     """Refuse places that the file has no room for."""
     room = 0 if state.layout is None or not folder.has(ROWS) else folder.size(ROWS) // state.layout.size
-    for places in (state.places, *(saved.places for saved in state.saves.values())):
+    for places in (state.places, *(one.places for one in state.moments.values())):
         if len(state.after) and not (state.after.min() >= END and state.after.max() < room):
             raise InputError("it tells of blocks that the file has not")
         if len(places) and not (places[:, :2].min() >= 0 and places[:, 1].max() < room):
@@ -205,26 +223,27 @@ def named(rule: Mapping[str, Any]) -> str:
     return f"a {rule.get('name')} of " + ", ".join(f"{name} {value}" for name, value in rule.items() if name != "name")
 
 
-def at_least_one(saves: int) -> int:
-    """Check how many saves are kept.
-
-    Raises:
-        InputError: none.
-    """
-    if int(saves) < 1:
-        raise InputError(f"saves must be at least 1, not {saves}")
-    return int(saves)
-
-
 def blocks_of(places: Tensor) -> Tensor:
     """The first blocks of (rows, 4) places."""
     return places[:, 1]
 
 
-def _counters(given: Any) -> Counters:
+def checked_counters(given: Any) -> Counters:
+    """A copy of a rule's counters.
+
+    Raises:
+        InputError: one is no number that a rule counts to.
+    """
     if any(type(number) not in (int, float) or not -inf <= number < 2**62 for number in given.values()):
         raise InputError("a counter is no such number")
     return dict(given)
+
+
+def _generator(given: Any) -> bytes:
+    """A generator's state."""
+    data = b64decode(given, validate=True)
+    torch.Generator().set_state(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+    return data
 
 
 def _text(data: bytes) -> str:

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from everlearn.memory import keyed
 from everlearn.memory.bounded import Admission, BoundedMemory
-from everlearn.memory.columns import check_capacity
 from everlearn.memory.padding import Padding
 from everlearn.memory.state import Counters
+from everlearn.ranges import at_least
 from everlearn.types import Batch, InputError, column
 
 
@@ -58,7 +58,7 @@ class Weighted(BoundedMemory):
         saves: int = 2,
         padding: Padding | None = None,
     ) -> None:
-        check_capacity(capacity)
+        at_least(1, capacity=capacity)
         super().__init__(ARes(capacity, by), seed=seed, path=path, saves=saves, padding=padding)
 
 

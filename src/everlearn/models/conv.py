@@ -6,8 +6,8 @@ from math import gcd
 import torch
 from torch import Tensor, nn
 
-from everlearn.chance import generator
 from everlearn.models.by_task import ByTask
+from everlearn.models.initial import draw
 from everlearn.types import InputError
 
 
@@ -61,11 +61,7 @@ class ConvNet(nn.Module):
             blocks += [nn.Conv2d(inputs, outputs, 3, padding=1), norm, nn.ReLU(), nn.MaxPool2d(2)]
         self.features = nn.Sequential(*blocks, nn.Flatten())
         self.heads = ByTask([nn.Linear(filters[-1] * side**2, n) for n in classes], max(classes))
-        chance = generator(seed, "weights")
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
-                nn.init.xavier_uniform_(layer.weight, generator=chance)
-                nn.init.zeros_(layer.bias)
+        draw(self, "xavier", seed)
         # Single images then take two thirds of the time.
         self.to(memory_format=torch.channels_last)  # ty: ignore[no-matching-overload]
 

@@ -5,33 +5,34 @@ from itertools import pairwise
 
 from torch import nn
 
-from everlearn.chance import generator
+from everlearn.models.initial import Initial, draw
 from everlearn.types import InputError
 
 
-def mlp(widths: Sequence[int], activation: type[nn.Module] = nn.ReLU, *, seed: int = 0) -> nn.Sequential:
-    """A multilayer perceptron with Xavier-uniform weights and zero biases.
+def mlp(
+    widths: Sequence[int], activation: type[nn.Module] = nn.ReLU, *, initial: Initial = "xavier", seed: int = 0
+) -> nn.Sequential:
+    """A multilayer perceptron, by default with Xavier-uniform weights and zero biases.
 
     The MNIST network of Riemer et al. 2019 is `mlp([784, 100, 100, 10])`: 89,610 parameters.
 
     Args:
         widths: inputs, each hidden layer, outputs.
         activation: between the layers.
-        seed: of the initial weights.
+        initial: weights and biases; "torch" for those that torch's own layers have.
+        seed: of these.
 
     Raises:
-        InputError: fewer than two widths, or one below 1.
+        InputError: fewer than two widths, or one below 1; or there are no such initial weights.
 
     >>> sum(p.numel() for p in mlp([784, 100, 100, 10]).parameters())
     89610
     """
     if len(widths) < 2 or min(widths) < 1:
         raise InputError(f"an MLP needs the widths of its inputs and outputs, each at least 1, not {list(widths)}")
-    chance = generator(seed, "weights")
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
-        linear = nn.utils.skip_init(nn.Linear, inputs, outputs)
-        nn.init.xavier_uniform_(linear.weight, generator=chance)
-        nn.init.zeros_(linear.bias)
-        layers += [linear, activation()]
-    return nn.Sequential(*layers[:-1])
+        layers += [nn.utils.skip_init(nn.Linear, inputs, outputs), activation()]
+    network = nn.Sequential(*layers[:-1])
+    draw(network, initial, seed)
+    return network

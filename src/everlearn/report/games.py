@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from everlearn.report.figures import every_game
 from everlearn.report.lives import LAST, Life, Lives, gap
@@ -49,12 +50,18 @@ def game_rows(group: Sequence[Lives]) -> list[tuple[str, ...]]:
 
 
 def arm_names(group: Sequence[Lives]) -> list[str]:
-    """What to call each arm; with its learning rate where two differ in nothing else."""
-    names = [lives.name for lives in group]
-    return [
-        name if names.count(name) == 1 else f"{name}, rate {lives.experiment.lr:g}"
-        for name, lives in zip(names, group, strict=True)
-    ]
+    """What to call each arm; where several have one name, with the settings in which they differ."""
+    settings = [{"rate": lives.experiment.lr, **lives.experiment.config()["method"]} for lives in group]
+    called = []
+    for lives, own in zip(group, settings, strict=True):
+        like = [other for one, other in zip(group, settings, strict=True) if one.name == lives.name]
+        telling = [key for key, value in own.items() if any(other.get(key) != value for other in like)]
+        called.append(lives.name + "".join(f", {key} {_short(own[key])}" for key in telling))
+    return called
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _row(lives: Lives, name: str) -> tuple[str, ...]:
@@ -70,7 +77,15 @@ def _row(lives: Lives, name: str) -> tuple[str, ...]:
 
 
 def _told(value: Interval) -> str:
-    return f"{value.mean:.1f}" if value.half is None else f"{value.mean:.1f} ± {value.half:.1f}"
+    if value.half is None:
+        return f"{value.mean:.1f}"
+    places = decimals(value.half)
+    return f"{value.mean:z.{places}f} ± {value.half:.{places}f}"
+
+
+def decimals(half: float) -> int:
+    """How many of a score mean something, where half of its interval is so much."""
+    return 0 if half >= 10 else 1
 
 
 def game_title(group: Sequence[Lives]) -> str:
@@ -92,7 +107,8 @@ def game_caption(group: Sequence[Lives]) -> str:
         f"Scores are sums of rewards: means over tasks and episodes, {trials.episodes} of each task in each trial, cut "
         f"off after {trials.limit:,} frames.\n"
         f"Learned: each task at the end of its own training (the last {LAST} trials in it). At the end: of all "
-        "(likewise).\nHits: of Catcher, the share of fruits that were caught. ± is half of a 95 % interval over seeds."
+        "(likewise).\nHits: of Catcher, the share of fruits that paid: caught, or dodged where that is asked for. ± is "
+        "half of a 95 % interval over seeds."
     )
 
 

@@ -26,6 +26,8 @@ class Reading:
     folder: Path
     config: dict[str, Any]
     versions: dict[str, str]
+    digests: dict[str, str]
+    """Of the texts."""
     tests: list[dict[str, Any]]
 
     @cached_property
@@ -96,7 +98,7 @@ class Readings:
 def read_readings(places: Iterable[Path]) -> list[list[Readings]]:
     """The runs recorded at or below some folders that went to their end; one list for each comparison.
 
-    What may be compared has all settings in common but method, rate and whether texts are read at once.
+    What may be compared has the texts and all settings in common but method, rate and whether texts are read at once.
 
     Raises:
         InputError: there is no folder, a record is damaged, or two runs of one setting have the same seed.
@@ -105,11 +107,13 @@ def read_readings(places: Iterable[Path]) -> list[list[Readings]]:
     for path in records(places):
         run = _read(path)
         if run is not None:
-            arms.setdefault(settings(run.config, ("seed",)), []).append(run)
+            arms.setdefault(settings(run.config | {"digests": run.digests}, ("seed",)), []).append(run)
     groups: dict[str, list[Readings]] = {}
     for runs in arms.values():
         ordered = Readings(by_seed(runs))
-        groups.setdefault(settings(ordered.runs[0].config, ("seed", "method", "lr", "joint")), []).append(ordered)
+        first = ordered.runs[0]
+        shared = settings(first.config | {"digests": first.digests}, ("seed", "method", "lr", "joint"))
+        groups.setdefault(shared, []).append(ordered)
     return [sorted(group, key=_order) for group in groups.values()]
 
 
@@ -125,9 +129,10 @@ def _read(path: Path) -> Reading | None:
         return None
     tests = [line for line in lines if line["event"] == "tested"]
     try:
-        reading = Reading(path.parent, lines[0]["config"], lines[0]["versions"], tests)
+        digests = next(line["digests"] for line in lines if line["event"] == "opened")
+        reading = Reading(path.parent, lines[0]["config"], lines[0]["versions"], digests, tests)
         _ = reading.forgotten, reading.learned, reading.remembering, reading.speed
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, StopIteration) as error:
         raise InputError(f"{path} is damaged, or no record of everlearn's: {type(error).__name__} {error}") from error
     return reading
 
@@ -169,9 +174,9 @@ def language_title(group: Sequence[Readings]) -> str:
 
 
 CAPTION = (
-    "Losses in nats a byte on rows that are kept back. Forgotten: how much higher at the end than at its lowest, mean "
-    "over all texts but the last.\nRetained: at the end, mean over texts. Learned: of each text right after it was "
-    "read. ± is half of a 95 % interval over seeds."
+    "Losses in nats a byte on rows that are kept back. Forgotten: how much higher at the end than at its lowest "
+    "before, mean over all texts but the last.\nRetained: at the end, mean over texts. Learned: of each text right "
+    "after it was read. ± is half of a 95 % interval over seeds."
 )
 
 

@@ -50,7 +50,7 @@ class Life:
 
     @cached_property
     def hits(self) -> np.ndarray:
-        """(trials, tasks) the share of frames with a reward that was a gain: of Catcher, of fruits that were caught."""
+        """(trials, tasks) the share of frames with a reward that was a gain: of Catcher, of fruits that paid."""
         gained, lost = (np.array([trial[name] for trial in self.trials], float) for name in ("gained", "lost"))
         return gained / np.maximum(gained + lost, 1)
 

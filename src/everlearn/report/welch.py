@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Difference:
 
     mean: float
     half: float
+    p: float
+    """How likely one as far from 0 would be, were there none: two-sided."""
 
     @property
     def excludes_zero(self) -> bool:
@@ -49,11 +51,11 @@ def difference(one: Sample, other: Sample, confidence: float = 0.99) -> Differen
     """
     shares = [sample.deviation**2 / sample.size for sample in (one, other)]
     if not any(shares):
-        return Difference(one.mean - other.mean, 0.0)
+        return _exact(one.mean - other.mean)
     freedom = sum(shares) ** 2 / sum(
         share**2 / (sample.size - 1) for share, sample in zip(shares, (one, other), strict=True)
     )
-    return Difference(one.mean - other.mean, float(stdtrit(freedom, (1 + confidence) / 2) * sum(shares) ** 0.5))
+    return _by_t(one.mean - other.mean, sum(shares) ** 0.5, freedom, confidence)
 
 
 def paired_difference(ones: Sequence[float], others: Sequence[float], confidence: float = 0.99) -> Difference:
@@ -64,5 +66,37 @@ def paired_difference(ones: Sequence[float], others: Sequence[float], confidence
     (1.167, 0.717)
     """
     gaps = sample([one - other for one, other in zip(ones, others, strict=True)])
-    half = stdtrit(gaps.size - 1, (1 + confidence) / 2) * gaps.deviation / gaps.size**0.5
-    return Difference(gaps.mean, float(half))
+    if not gaps.deviation:
+        return _exact(gaps.mean)
+    return _by_t(gaps.mean, gaps.deviation / gaps.size**0.5, gaps.size - 1, confidence)
+
+
+def _by_t(mean: float, error: float, freedom: float, confidence: float) -> Difference:
+    return Difference(
+        mean,
+        float(stdtrit(freedom, (1 + confidence) / 2) * error),
+        float(2 * stdtr(freedom, -abs(mean) / error)),
+    )
+
+
+def _exact(mean: float) -> Difference:
+    return Difference(mean, 0.0, 0.0 if mean else 1.0)
+
+
+def holm(found: Sequence[float], level: float = 0.05) -> list[bool]:
+    """Which of some tests reject, such that one in twenty times any of them does wrongly (Holm 1979).
+
+    Args:
+        found: their p-values.
+        level: how often at most.
+
+    >>> holm([0.04, 0.01, 0.03])
+    [False, True, False]
+    """
+    order = sorted(range(len(found)), key=found.__getitem__)
+    rejected = [False] * len(found)
+    for passed, at in enumerate(order):
+        if found[at] > level / (len(found) - passed):
+            break
+        rejected[at] = True
+    return rejected

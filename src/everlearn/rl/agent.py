@@ -1,5 +1,6 @@
 """A deep Q-network whose learner is any of ours."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -9,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from everlearn import checkpoint
+from everlearn import checkpoint, saved
 from everlearn.batches import check_finite
 from everlearn.chance import generator
 from everlearn.fast import Frozen
 from everlearn.learner import Learner
 from everlearn.losses import Prepared, chosen_huber
-from everlearn.ranges import at_least, not_negative
+from everlearn.ranges import at_least, not_negative, number
 from everlearn.types import Batch, InputError, Memory, Method
 
 
@@ -130,10 +131,13 @@ class DQN:
             The loss before the first step, or None while transitions are only remembered.
 
         Raises:
-            InputError: the reward, or what was seen, is not finite: the frame is as if it had not been.
+            InputError: there is no such action; or the reward, or what was seen, is not finite or of another shape: the
+                frame is as if it had not been.
             Diverged: as `Learner.learn` has it.
         """
-        if not isfinite(reward):
+        if action not in range(self.actions):
+            raise InputError(f"actions are whole numbers from 0 to {self.actions - 1}, not {action}")
+        if not isfinite(number("the reward", reward)):
             raise InputError(f"the reward is {reward}: nothing was learned from this frame")
         row = {
             "x": torch.as_tensor(observation)[None],
@@ -145,6 +149,7 @@ class DQN:
         loss = None
         if self.frames < self.begin:
             check_finite(row)
+            self._check_shapes(row)
             self.learner.memory.add(row)
         else:
             loss = self.learner.learn(row)
@@ -152,6 +157,15 @@ class DQN:
         if self.frames % self.target_every == 0:
             self._target.become(self.learner.model.state_dict())
         return loss
+
+    def _check_shapes(self, row: Batch) -> None:
+        """What is only remembered must be such that it can be learned."""
+        if len(self.learner.memory):
+            return  # As the rows before.
+        try:
+            self.learner.losses(row)
+        except RuntimeError as error:
+            raise InputError(f"the network does not take what is observed: {error}") from error
 
     def _with_target(self, batch: Batch) -> Batch:
         """Transitions as the loss needs them: what the action that was taken should be worth."""
@@ -179,25 +193,58 @@ class DQN:
         """
         if not {"learner", "target", "frames", "generator"} <= state.keys():
             raise InputError("this is not the state of a DQN")
+        if not isinstance(state["target"], Mapping) or type(state["frames"]) is not int or state["frames"] < 0:
+            raise InputError("this is not the state of a DQN: its target or its frames are something else")
+        saved.check_model(self.learner.model, state["target"])
+        saved.check_generator("generator", state["generator"])
         self.learner.load_state_dict(state["learner"])
         self._target.become(state["target"])
         self.frames = state["frames"]
         self._generator.set_state(state["generator"])
 
-    def save(self, path: str | Path) -> None:
+    def hold(self, state: Mapping[str, Any]) -> None:
+        """Keep what `state_dict` gave from being let go by a memory on disk, until another state is held."""
+        self.learner.hold(state["learner"])
+
+    def confirm(self, state: Mapping[str, Any]) -> None:
+        """What `state_dict` gave was kept, in a file of one's own, say: a memory on disk counts it among its saves."""
+        self.learner.confirm(state["learner"])
+
+    def save(self, path: str | Path, also: Any = None) -> None:
         """Write everything into one file; a crash leaves the old file or the new one.
+
+        Args:
+            path: such as ``"agent.safetensors"``.
+            also: what else the loop around needs to go on, as `Learner.save` has it.
 
         Raises:
             Diverged: a weight is infinite or NaN; the file is as it was.
+            InputError: a checkpoint can't hold what is in `also`; the file is as it was.
             OSError: the disk is full; the file is as it was.
         """
         self.learner.check_weights(f"it was not saved over {path}")
-        checkpoint.save(self.state_dict(), path)
+        state = self.state_dict()
+        checkpoint.save(state | {"also": also}, path)
+        self.confirm(state)
 
-    def load(self, path: str | Path) -> None:
+    def load(self, path: str | Path) -> Any:
         """Become the agent that was saved at `path`.
+
+        Returns:
+            What else was saved there, or None.
 
         Raises:
             InputError: there is no such file, it is not whole, or it is of another agent; nothing was changed.
         """
-        self.load_state_dict(checkpoint.load(path))
+        state = checkpoint.load(path)
+        self.load_state_dict(state)
+        self.confirm(state)
+        return state.get("also")
+
+    def load_weights(self, path: str | Path) -> None:
+        """Take the network's weights alone from what was saved at `path`, as `Learner.load_weights` does.
+
+        The targets are of these from now on.
+        """
+        self.learner.load_weights(path)
+        self._target.become(self.learner.model.state_dict())

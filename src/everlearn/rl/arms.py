@@ -16,6 +16,7 @@ GAMMA = 0.3
 class Arm:
     """One way to learn a transition."""
 
+    about: str
     method: Method
     keep: Literal["fifo", "reservoir"]
     reach: float
@@ -25,8 +26,7 @@ class Arm:
         """The learning rate at which a frame goes as far as one step of so large a rate on the mean.
 
         Seventeen steps of one transition each go about seventeen times as far as one on their mean, and a
-        Reptile step takes back 1 − γ of it. All arms are searched over the same steps in this sense, and each is
-        compared at its best.
+        Reptile step takes back 1 − γ of it. All arms are searched over the same steps in this sense.
 
         >>> round(ARMS["dqn-mer"].lr(0.51), 3)
         0.1
@@ -34,19 +34,17 @@ class Arm:
         return step / self.reach
 
 
-def _sequential(gamma: float) -> Arm:
+def _sequential(about: str, gamma: float) -> Arm:
     method = MER(batches=1, replayed=REPLAYED, beta=1.0, gamma=gamma, add="before")
-    return Arm(method, "reservoir", (REPLAYED + 1) * gamma)
+    return Arm(about, method, "reservoir", (REPLAYED + 1) * gamma)
 
 
 ARMS = {
-    "dqn": Arm(ER(REPLAYED), "fifo", 1.0),
-    "dqn-reservoir": Arm(ER(REPLAYED), "reservoir", 1.0),
-    "sequential": _sequential(1.0),
-    "dqn-mer": _sequential(GAMMA),
+    "dqn": Arm("the usual DQN, which replays of the last transitions", ER(REPLAYED), "fifo", 1.0),
+    "dqn-reservoir": Arm("the same with a uniform sample of all", ER(REPLAYED), "reservoir", 1.0),
+    "sequential": _sequential("one step on each transition in turn", 1.0),
+    "dqn-mer": _sequential("and a Reptile step after those (Algorithm 8 of Riemer et al. 2019)", GAMMA),
 }
-"""The usual DQN, which replays of the last transitions; the same with a uniform sample of all; one step on each
-transition in turn; and DQN-MER, which takes a Reptile step after those (Algorithm 8 of Riemer et al. 2019)."""
 
 
 def arm_name(method: Method, keep: str) -> str:

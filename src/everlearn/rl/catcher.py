@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from everlearn.ranges import positive
+from everlearn.ranges import positive, true_or_false
 from everlearn.rl.paint import put
 from everlearn.rl.rules import Rules, uniform
 from everlearn.types import InputError
@@ -128,5 +128,6 @@ class Catcher:
 
     def __post_init__(self) -> None:
         positive(velocity=self.velocity)
+        true_or_false(mirrored=self.mirrored, dodge=self.dodge)
         if self.velocity * FRAME > SIZE:
             raise InputError(f"velocity must be at most {SIZE / FRAME:g}, a picture a frame, not {self.velocity}")

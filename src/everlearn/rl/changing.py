@@ -5,8 +5,10 @@ from functools import partial
 from typing import Any
 
 import gymnasium
+from gymnasium.utils import seeding
 from gymnasium.vector import SyncVectorEnv, VectorEnv
 
+from everlearn.ranges import number
 from everlearn.types import InputError
 
 Make = Callable[..., gymnasium.Env]
@@ -19,7 +21,7 @@ class Changing(gymnasium.Wrapper):
 
     The agent is told nothing of it: the frame in which a task ends is truncated, as by a time limit, and
     the next reset begins the next task. The last task has no end. `reset(seed=…)` begins with the first
-    task again, and everything after it follows from the seed.
+    task again, and everything after it follows from the seed, where the environment's own chance does.
 
     Args:
         make: the environment's name in Gymnasium, or a function of the keywords that makes it.
@@ -27,7 +29,7 @@ class Changing(gymnasium.Wrapper):
 
     Raises:
         InputError: the schedule does not begin at 0 or go up; or a task's actions or observations have
-            another space than the first one's, which is seen when it begins.
+            another space than the first one's, which is seen when it begins, or by `check`.
 
     >>> import everlearn.rl
     >>> env = Changing("everlearn/FlappyBird-v0", [(0, {"pipe_gap": 100}), (5, {"pipe_gap": 95})])
@@ -40,7 +42,7 @@ class Changing(gymnasium.Wrapper):
     """
 
     def __init__(self, make: str | Make, schedule: Schedule) -> None:
-        starts = [start for start, _ in schedule]
+        starts = [number("a frame of the schedule", start) for start, _ in schedule]
         if starts[:1] != [0] or sorted(set(starts)) != starts:
             raise InputError(f"a schedule begins at frame 0 and goes up: {starts}")
         self._make, self._schedule = make, schedule
@@ -53,10 +55,20 @@ class Changing(gymnasium.Wrapper):
         return gymnasium.make(self._make, **keywords) if isinstance(self._make, str) else self._make(**keywords)
 
     def many(self, task: int, n: int) -> VectorEnv:
-        """So many environments of one task at once, in the form that is fastest."""
+        """So many environments of one task at once, in the form that is fastest; none of them is shown."""
         if isinstance(self._make, str):
-            return gymnasium.make_vec(self._make, n, **self._schedule[task][1])
+            keywords = {name: value for name, value in self._schedule[task][1].items() if name != "render_mode"}
+            return gymnasium.make_vec(self._make, n, **keywords)
         return SyncVectorEnv([partial(self.make, task)] * n)
+
+    def check(self) -> None:
+        """Make each later task once, to see that it can be.
+
+        Raises:
+            InputError: one has another space than the first one's.
+        """
+        for task in range(1, self.tasks):
+            self._made(task).close()
 
     @property
     def tasks(self) -> int:
@@ -71,18 +83,26 @@ class Changing(gymnasium.Wrapper):
         elif self._is_over():
             seed = int(self.env.np_random.integers(2**31))
             self._go_to(self.task + 1)
+        if seed is not None:
+            # An environment whose reset seeds this itself gives the same; for one that does not, tasks follow from it.
+            self.env.unwrapped.np_random, _ = seeding.np_random(seed)
         return self.env.reset(seed=seed, options=options)
 
     def _go_to(self, task: int) -> None:
         if task == self.task:
             return
+        new = self._made(task)
+        self.env.close()
+        self.env, self.task = new, task
+
+    def _made(self, task: int) -> gymnasium.Env:
         new = self.make(task)
         for name in ("action_space", "observation_space"):
             ours, theirs = getattr(self.env, name), getattr(new, name)
             if ours != theirs:
+                new.close()
                 raise InputError(f"task {task} has another {name}: {theirs}, where it was {ours}")
-        self.env.close()
-        self.env, self.task = new, task
+        return new
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """One frame; truncated where it is the task's last."""

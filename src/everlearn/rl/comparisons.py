@@ -9,18 +9,9 @@ from everlearn.rl.play import Trials
 from everlearn.rl.sequences import FRAMES
 from everlearn.types import InputError
 
-STEPS: dict[str, dict[str, dict[str, float]]] = {
-    "numbers": {
-        "catcher": {"dqn": 0.2, "dqn-reservoir": 0.2, "sequential": 0.5, "dqn-mer": 0.5},
-        "flappy-bird": {"dqn": 0.1, "dqn-reservoir": 0.1, "sequential": 0.2, "dqn-mer": 0.2},
-    },
-    "pictures": {
-        "catcher": {"dqn": 0.1, "dqn-reservoir": 0.1, "sequential": 0.1, "dqn-mer": 0.1},
-        "flappy-bird": {"dqn": 0.1, "dqn-reservoir": 0.1, "sequential": 0.1, "dqn-mer": 0.1},
-    },
-}
-"""How far a frame moves the weights (`arms.Arm.lr`), by what is observed and by game. From a first look at one seed;
-`experiments/games_search.py` searches them."""
+STEP = 0.5
+"""How far a frame moves the weights (`arms.Arm.lr`), the same for all arms: of five, each arm's best from numbers, and
+from pictures the best in the mean over arms (`experiments/games_search.py`)."""
 
 PRINTED = 1e-4
 """The learning rate that Riemer et al. 2019 print for all arms (appendix N.3)."""
@@ -41,11 +32,6 @@ class Comparison:
     settings: dict[str, Any] = field(default_factory=dict)
     """Of `GameExperiment`, where they are not its defaults."""
 
-    def lr(self, sequence: str, arm: str) -> float:
-        """An arm's learning rate on a sequence of a game."""
-        games = STEPS["pictures" if "pixels" in self.settings else "numbers"]
-        return ARMS[arm].lr(next(steps[arm] for game, steps in games.items() if sequence.startswith(game)))
-
 
 _LONG = {"trials": Trials(limit=10_000)}
 """As long as it takes to come near the scores that the paper shows: a fruit of Catcher's takes some 38 frames."""
@@ -60,7 +46,7 @@ COMPARISONS = {
     "convolutions": Comparison(
         "the same by the convolutional network, from 84 × 84, tasks of 10,000 frames",
         {"catcher": 10_000},
-        settings={"pixels": 84, "stack": 2, "hidden": ()},
+        settings={"pixels": 84, "stack": 2, "hidden": (), "trials": Trials(limit=1_000)},
     ),
     "odds": Comparison(
         "tasks that ask for opposite actions, with a memory of 5,000",
@@ -109,6 +95,8 @@ def comparison(
     sequences = tuple(own.sequences) if sequences is None else sequences
     arms = own.arms if arms is None else arms
     for kind, wanted, have in (("sequence", sequences, own.sequences), ("arm", arms, own.arms)):
+        if not wanted:
+            raise InputError(f"no {kind} is named; figure {name} has: {', '.join(have)}")
         for one in wanted:
             if one not in have:
                 raise InputError(f"figure {name} has no {kind} {one}; it has: {', '.join(have)}")
@@ -117,5 +105,5 @@ def comparison(
 
 
 def _life(own: Comparison, sequence: str, arm: str, seed: int) -> GameExperiment:
-    settings: dict[str, Any] = {"lr": own.lr(sequence, arm), "frames": own.sequences[sequence], **own.settings}
+    settings: dict[str, Any] = {"lr": ARMS[arm].lr(STEP), "frames": own.sequences[sequence], **own.settings}
     return GameExperiment(sequence, ARMS[arm].method, keep=ARMS[arm].keep, seed=seed, **settings)

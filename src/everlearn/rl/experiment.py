@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from torch import nn
 from everlearn import checkpoint, methods, recorded
 from everlearn.memory import Fifo, Reservoir
 from everlearn.models import mlp
+from everlearn.models.initial import Initial
 from everlearn.models.nature import PIXELS, nature
 from everlearn.optimizers import OPTIMIZERS
 from everlearn.ranges import at_least, positive
@@ -44,10 +45,13 @@ def experiment_of(folder: Path) -> "GameExperiment":
     name = method.pop("name")
     if name not in methods.__all__:
         raise InputError(f"{folder} holds a run of {name}, which is no method of everlearn's")
-    config["method"] = getattr(methods, name)(**method)
-    config["epsilon"], config["trials"] = Epsilon(**config["epsilon"]), Trials(**config["trials"])
     tasks = config.pop("tasks", None)
-    experiment = GameExperiment(**config)
+    try:
+        config["method"] = getattr(methods, name)(**method)
+        config["epsilon"], config["trials"] = Epsilon(**config["epsilon"]), Trials(**config["trials"])
+        experiment = GameExperiment(**config)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder} holds a run with settings that everlearn has not: {error}") from error
     if experiment.config()["tasks"] != tasks:
         raise InputError(f"{folder} holds a run of other tasks than {experiment.sequence} now has")
     return experiment
@@ -71,6 +75,8 @@ class GameExperiment:
     """Plain SGD, or Adam or RMSProp as torch has them by default."""
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers; without any it is the convolutional network of Mnih et al. 2015, for pictures."""
+    initial: Initial = "xavier"
+    """Weights and biases of the network, as `mlp` has them."""
     pixels: int | None = None
     """Height and width of the pictures that are observed; by default numbers are."""
     stack: int = 1
@@ -99,7 +105,12 @@ class GameExperiment:
         positive(lr=self.lr)
         if not self.hidden and self.pixels != PIXELS:
             raise InputError(f"the convolutional network needs pictures: pixels={PIXELS}, not {self.pixels}")
-        for name, options in (("sequence", SEQUENCES), ("keep", ("fifo", "reservoir")), ("optimizer", OPTIMIZERS)):
+        for name, options in (
+            ("sequence", SEQUENCES),
+            ("keep", ("fifo", "reservoir")),
+            ("optimizer", OPTIMIZERS),
+            ("initial", get_args(Initial)),
+        ):
             if getattr(self, name) not in options:
                 raise InputError(f"{name} must be one of {', '.join(options)}, not {getattr(self, name)!r}")
         if self._is_viewed and not str(SEQUENCES[self.sequence][0]).startswith("everlearn/"):
@@ -184,8 +195,8 @@ class GameExperiment:
 
     def _network(self, seen: tuple[int, ...], actions: int) -> nn.Sequential:
         if not self.hidden:
-            return nature(actions, self.stack, seed=self.seed)
-        layers = mlp([prod(seen), *self.hidden, actions], seed=self.seed)
+            return nature(actions, self.stack, initial=self.initial, seed=self.seed)
+        layers = mlp([prod(seen), *self.hidden, actions], initial=self.initial, seed=self.seed)
         return layers if len(seen) == 1 else nn.Sequential(nn.Flatten(), *layers)
 
     def _memory(self) -> Memory:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from everlearn.ranges import number, true_or_false
 from everlearn.rl.paint import put
 from everlearn.rl.rules import Rules, uniform
 from everlearn.types import InputError
@@ -169,5 +170,6 @@ class FlappyBird:
     )
 
     def __post_init__(self) -> None:
-        if not BIRD_HEIGHT < self.pipe_gap <= HIGHEST_GAP:
+        true_or_false(keep_speed=self.keep_speed, upside_down=self.upside_down)
+        if not BIRD_HEIGHT < number("pipe_gap", self.pipe_gap) <= HIGHEST_GAP:
             raise InputError(f"pipe_gap must be above {BIRD_HEIGHT} and at most {HIGHEST_GAP}, not {self.pipe_gap}")

@@ -1,8 +1,8 @@
 """The games as Gymnasium environments, one at a time or many at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, fields
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import gymnasium
@@ -21,6 +21,7 @@ from everlearn.rl.view import View, as_in, picture
 from everlearn.types import InputError
 
 Kind = Catcher | FlappyBird
+KINDS: dict[str, type[Kind]] = {"Catcher": Catcher, "FlappyBird": FlappyBird}
 VIEW = View()
 RENDER_MODES = ("rgb_array", "ansi")
 FRAMES_PER_SECOND = 30
@@ -60,6 +61,7 @@ class Game(gymnasium.Env[np.ndarray, Any]):
         self._seen = np.zeros(view.room(kind.rules))
         self._settings = np.array(astuple(kind), dtype=np.float64)
         self._state, self._chance = np.zeros(kind.rules.state), no_chance()
+        self._has_begun = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -68,6 +70,7 @@ class Game(gymnasium.Env[np.ndarray, Any]):
         super().reset(seed=seed, options=options)
         if seed is not None:
             self._state[:], self._chance = 0, no_chance()
+        self._has_begun = True
         self._draw_if_low()
         self.kind.rules.reset(self._state, self._chance, self._settings)
         return self._observation(first=True), {}
@@ -76,10 +79,12 @@ class Game(gymnasium.Env[np.ndarray, Any]):
         """One frame.
 
         Raises:
-            InputError: there is no such action.
+            InputError: there is no such action, or no episode yet.
         """
         if not self.action_space.contains(action):
             raise InputError(f"action must be from 0 to {len(self.kind.rules.actions) - 1}, not {action!r}")
+        if not self._has_begun:
+            raise InputError("the game has not begun: reset comes before step")
         self._draw_if_low()
         reward, over = self.kind.rules.step(self._state, self._chance, self._settings, int(action))
         return self._observation(first=False), reward, over, False, {}
@@ -141,7 +146,7 @@ class Games(VectorEnv):
         self._over, self._frames = np.ones(num_envs, np.bool_), np.zeros(num_envs, np.int64)
 
     def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """New episodes; `options` are not read.
 
@@ -149,12 +154,13 @@ class Games(VectorEnv):
             seed: of the first game, or of each; games whose seed is None go on with their own chance.
         """
         super().reset(options=options)
-        seeds = seed if isinstance(seed, list) else [None if seed is None else seed + i for i in range(self.num_envs)]
-        if len(seeds) != self.num_envs:
-            raise InputError(f"there must be a seed for each of {self.num_envs} games, not {len(seeds)}")
+        if not isinstance(seed, Sequence):
+            seed = [None if seed is None else seed + i for i in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise InputError(f"there must be a seed for each of {self.num_envs} games, not {len(seed)}")
         if not self._generators:
-            self._generators = [np.random.default_rng() for _ in seeds]
-        for i, own in enumerate(seeds):
+            self._generators = [np.random.default_rng() for _ in seed]
+        for i, own in enumerate(seed):
             if own is not None:
                 self._generators[i], _ = seeding.np_random(own)
                 self._states[i], self._chances[i] = 0, no_chance()
@@ -221,14 +227,14 @@ def _compiled(rules: Rules, view: View) -> Callable[..., None]:
     return frame
 
 
-def make(kind: type[Kind], render_mode: str | None = None, **settings: Any) -> Game:
+def make(kind: str, render_mode: str | None = None, **settings: Any) -> Game:
     """A game by its settings and those of its view, as `gymnasium.make` asks for it."""
     view, settings = _view(settings)
-    return Game(kind(**settings), view, render_mode=render_mode)
+    return Game(KINDS[kind](**settings), view, render_mode=render_mode)
 
 
 def make_vec(
-    kind: type[Kind],
+    kind: str,
     num_envs: int = 1,
     max_episode_steps: int | None = None,
     render_mode: str | None = None,
@@ -238,7 +244,7 @@ def make_vec(
     if render_mode is not None:
         raise InputError("many games at once have no pictures: render_mode must be None")
     view, settings = _view(settings)
-    return Games(kind(**settings), num_envs, view, max_episode_steps=max_episode_steps)
+    return Games(KINDS[kind](**settings), num_envs, view, max_episode_steps=max_episode_steps)
 
 
 def _view(settings: dict[str, Any]) -> tuple[View, dict[str, Any]]:
@@ -250,7 +256,7 @@ def _view(settings: dict[str, Any]) -> tuple[View, dict[str, Any]]:
 
 def register() -> None:
     """Make the games known to Gymnasium, once."""
-    for kind in (Catcher, FlappyBird):
-        name = f"everlearn/{kind.__name__}-v0"
+    for kind in KINDS:
+        name, place = f"everlearn/{kind}-v0", "everlearn.rl.games"
         if name not in gymnasium.registry:
-            gymnasium.register(name, partial(make, kind), vector_entry_point=partial(make_vec, kind))
+            gymnasium.register(name, f"{place}:make", vector_entry_point=f"{place}:make_vec", kwargs={"kind": kind})

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Discrete
@@ -104,7 +103,8 @@ def live(
 
     Raises:
         InputError: the environment's actions can't be counted from 0, or the agent or its network has another
-            number of them, or the network doesn't take what is observed.
+            number of them, or the network doesn't take what is observed; a later task can't be made, or has another
+            space; or the agent has not lived the life that it is to go on with.
 
     >>> import everlearn as el, torch
     >>> from everlearn.rl import sequence
@@ -115,8 +115,17 @@ def live(
     (200, 200)
     """
     trials = Trials() if trials is None else trials
+    at_least(0, frames=frames, seed=seed)
+    if not isinstance(env, Changing):
+        raise InputError(
+            "an agent lives in a Changing environment: Changing(make, [(0, {})]) is one that never changes"
+        )
+    if lived and agent.frames != len(lived):
+        raise InputError(f"the agent is {agent.frames} frames old, not {len(lived)}, which it is to go on from")
     _check_actions(agent, env)
-    seen, score, began = env.reset(seed=seed)[0], 0.0, 0
+    env.check()
+    # A copy, as some environments change what they gave.
+    seen, score, began = np.array(env.reset(seed=seed)[0]), 0.0, 0
     _check_values(agent, seen)
     last, trained = None, []
     started = perf_counter()
@@ -126,6 +135,7 @@ def live(
             started = perf_counter()
         action = int(lived[frame - 1]) if again else agent.act(seen)
         following, reward, terminated, truncated, _ = env.step(action)
+        following = np.array(following)
         score, task = score + float(reward), env.task
         if not again:
             epsilon = agent.epsilon(agent.frames)
@@ -137,7 +147,7 @@ def live(
             if not again:
                 trained.append(score)
                 yield Episode(frame, task, score, frame - began)
-            seen, last, score, began = env.reset()[0], score, 0.0, frame
+            seen, last, score, began = np.array(env.reset()[0]), score, 0.0, frame
         if trials.every and (frame % trials.every == 0 or frame == frames) and not again:
             living = perf_counter() - started
             tried = try_all(agent, env, replace(trials, seed=trials.seed + 1_000 * seed))
@@ -180,12 +190,11 @@ def _check_actions(agent: DQN, env: Changing) -> None:
         raise InputError(f"the agent has {agent.actions} actions, the environment {space.n}")
 
 
-def _check_values(agent: DQN, seen: Any) -> None:
-    shape = np.shape(seen)
+def _check_values(agent: DQN, seen: np.ndarray) -> None:
     try:
-        values = agent.values(np.asarray(seen)[None])
-    except RuntimeError as error:
-        raise InputError(f"the network does not take what is observed, of shape {shape}: {error}") from error
+        values = agent.values(seen[None])
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"the network does not take what is observed, of shape {seen.shape}: {error}") from error
     if values.shape != (1, agent.actions):
         raise InputError(
             f"the network must give one row's {agent.actions} actions values of shape (1, {agent.actions}), "

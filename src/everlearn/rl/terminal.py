@@ -43,6 +43,7 @@ def play(
     experiment = experiment_of(folder)
     env = experiment.environment()
     at_least(1, frames=frames)
+    at_least(0, seed=seed)
     positive(speed=speed)
     after = env.tasks if after is None else after
     for name, value in (("task", task), ("after", after)):

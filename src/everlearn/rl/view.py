@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box, Space
 
-from everlearn.ranges import at_least
+from everlearn.ranges import at_least, number
 from everlearn.rl.rules import Rules
 from everlearn.types import InputError
 
@@ -29,7 +29,7 @@ class View:
             at_least(1, pixels=self.pixels)
             if self.cue is not None:
                 raise InputError("a cue is observed beside numbers: there is no place for it in a picture")
-        if self.cue is not None and not -1 <= self.cue <= 1:
+        if self.cue is not None and not -1 <= number("cue", self.cue) <= 1:
             raise InputError(f"cue must be from -1 to 1, not {self.cue}")
 
     def space(self, rules: Rules) -> Box:

@@ -1,5 +1,6 @@
 """Slow weights that follow fast ones: Reptile, Lookahead, SNOO, Local SGD and DiLoCo are one operator."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from functools import partial
@@ -43,17 +44,21 @@ class OuterStep:
     gathered. Tied weights move once, frozen ones never; which are trainable is asked when this is made. BatchNorm's
     statistics and the optimizer's own state are left as they are.
 
+    Where nothing moved from one outer step to the next, it warns: `fully_shard` puts other parameters into a model, so
+    that it comes first, then the optimizer and this.
+
     Args:
         parameters: the tensors that the optimizer steps on, or pairs of names and these. Where it keeps masters in
             float32 of weights in bfloat16, these masters: its next step undoes what is written to the weights alone.
         every: steps of the optimizer from one outer step to the next.
         outer_optimizer: makes the outer optimizer of the slow weights.
-        average: over the processes of `group`, each of which steps on its own; all of them take outer steps at once.
+        average: over the processes of `group`, each of which steps on its own. All of them make this and take outer
+            steps at once; they begin with the parameters of the first of them.
         group: by default all processes.
 
     Raises:
-        InputError: nothing is trainable, `every` is below 1, parameters belong to DeepSpeed's ZeRO, or there are no
-            processes to average over.
+        InputError: nothing is trainable, two parameters have one name, `every` is below 1, parameters belong to
+            DeepSpeed's ZeRO, or there are no processes to average over.
 
     >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
     >>> inner = torch.optim.SGD([weight], lr=1.0)
@@ -82,6 +87,10 @@ class OuterStep:
         self.every, self.average, self.group = every, average, group
         self.taken = 0
         """Steps of the optimizer so far."""
+        self._moved = 0
+        if average:
+            for tensor in self._fast.values():
+                dist.broadcast(_local(tensor.detach()), group=group, group_src=0)
         self._slow = {name: _kept(tensor) for name, tensor in self._fast.items()}
         self._outer = outer_optimizer([*self._slow.values()])
 
@@ -145,12 +154,23 @@ class OuterStep:
         gradients = {name: pseudo_gradient(slow, self._fast[name]) for name, slow in self._slow.items()}
         if self.average:
             _average([_local(one) for one in gradients.values()], self.group)
+        self._warn_if_still([*gradients.values()])
         for name, slow in self._slow.items():
             slow.grad = gradients[name]
         self._outer.step()
         self._outer.zero_grad()
         for name, slow in self._slow.items():
             self._fast[name].copy_(slow)
+        self._moved += 1
+
+    def _warn_if_still(self, gradients: list[Tensor]) -> None:
+        parts = [part for part in map(_local, gradients) if part.numel()]
+        if parts and not any(bool(part.any()) for part in parts):
+            warnings.warn(
+                f"no parameter moved in {self.every} steps of the optimizer: if the model was sharded (fully_shard) or "
+                "replaced since the optimizer or this OuterStep was made, make them of its parameters as they are now",
+                stacklevel=4,
+            )
 
     @torch.no_grad()
     def restart(self) -> None:
@@ -166,27 +186,65 @@ class OuterStep:
         """
         return {
             "taken": self.taken,
+            "moved": self._moved,
             "slow": dict(self._slow),
-            "outer": (self._outer if self.taken >= self.every else _after_nothing(self._outer)).state_dict(),
+            "outer": (self._outer if self._moved else _after_nothing(self._outer)).state_dict(),
         }
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where `state` was taken.
+        """Go on from where `state` was taken, by this one's own settings.
 
         Raises:
-            InputError: it is of other parameters; nothing was changed.
+            InputError: it is of other parameters, of another outer optimizer, not finite, or no such state; nothing was
+                changed.
         """
-        slow = state["slow"]
-        for name in sorted(slow.keys() | self._slow.keys()):
-            theirs, own = (tuple(one[name].shape) if name in one else "nothing" for one in (slow, self._slow))
-            if theirs != own:
-                raise InputError(f"the saved slow weights are of another model: {name} is {theirs}, here it is {own}")
-        for name, tensor in slow.items():
+        own = self.state_dict()
+        _check(state, own)
+        notes = deepcopy(dict(state["outer"]["state"])) if state["moved"] else {}
+        self._outer.load_state_dict(own["outer"] | {"state": notes})
+        for name, tensor in state["slow"].items():
             self._slow[name].copy_(tensor)
-        self.taken = int(state["taken"])
-        if self.taken >= self.every:
-            self._outer.load_state_dict(deepcopy(dict(state["outer"])))
+        self.taken, self._moved = state["taken"], state["moved"]
+
+
+def _check(state: Any, own: dict[str, Any]) -> None:
+    """Refuse a state that is not like one's own."""
+    if not isinstance(state, Mapping) or not own.keys() <= state.keys():
+        raise InputError(f"this is not the state of an OuterStep: it lacks {', '.join(own)}, or some of these")
+    if any(type(state[name]) is not int or state[name] < 0 for name in ("taken", "moved")):
+        raise InputError(
+            f"this is not the state of an OuterStep: {state['taken']!r} steps, {state['moved']!r} of its own"
+        )
+    outer = state["outer"]
+    if not isinstance(outer, Mapping) or not isinstance(outer.get("state"), Mapping):
+        raise InputError("this is not the state of an OuterStep: its outer optimizer's is missing")
+    for what, theirs, ours in (
+        ("slow weights are of another model", _flat(state["slow"]), _flat(own["slow"])),
+        ("outer optimizer is another, or of another model", _flat(outer["state"]), _flat(own["outer"]["state"])),
+    ):
+        for name in sorted(theirs.keys() | ours.keys()):
+            there, here = (_told(one.get(name)) for one in (theirs, ours))
+            if there != here:
+                raise InputError(f"the saved {what}: {name} is {there}, here it is {here}")
+            if isinstance(theirs[name], Tensor) and not _local(theirs[name]).isfinite().all():
+                raise InputError(f"the saved {name} holds NaN or infinity")
+
+
+def _flat(tree: Any, name: str = "") -> dict[str, Any]:
+    """What is in nested mappings, by the keys on the way."""
+    if not isinstance(tree, Mapping):
+        return {name: tree}
+    return {
+        key: value for at, one in tree.items() for key, value in _flat(one, f"{name}.{at}" if name else f"{at}").items()
+    }
+
+
+def _told(value: Any) -> str:
+    """A tensor's shape, or what else it is."""
+    if value is None:
+        return "nothing"
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 def _nesterov(rate: float, momentum: float) -> MakeOptimizer:
@@ -199,6 +257,8 @@ def _trainable(parameters: Iterable[Any]) -> dict[str, Tensor]:
     named = [one if isinstance(one, tuple) else (str(i), one) for i, one in enumerate(parameters)]
     once = {id(tensor): name for name, tensor in reversed(named)}
     found = {name: tensor for name, tensor in named if tensor.requires_grad and once[id(tensor)] == name}
+    if len(found) < sum(tensor.requires_grad for tensor in {id(tensor): tensor for _, tensor in named}.values()):
+        raise InputError("two parameters have one name: give those of several models names of their own")
     if not found:
         raise InputError("there is nothing to train: none of the parameters requires a gradient")
     if any(getattr(tensor, name, None) is not None for tensor in found.values() for name in ZERO):
@@ -217,6 +277,8 @@ def _kept(tensor: Tensor) -> Tensor:
 
 def _local(tensor: Tensor) -> Tensor:
     """This process's shard."""
+    if type(tensor) is Tensor:
+        return tensor
     # Two seconds to import, and of use only where there are processes.
     from torch.distributed.tensor import DTensor  # noqa: PLC0415
 
