@@ -38,6 +38,7 @@ def trained():
     return model, train
 
 
+@pytest.mark.filterwarnings("ignore:no parameter moved")
 def test_reptile_steps(trained, claims):
     """One in ten steps of the optimizer."""
     model, train = trained

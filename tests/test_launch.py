@@ -54,8 +54,8 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path, wait):
         time.sleep(wait)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    # An import of torch that is interrupted ends as it may.
-    assert process.returncode != 0
+    # An import that is interrupted ends as it may; within a callback of a weak reference Python only tells of it.
+    assert process.returncode != 0 or "Exception ignored" in errors, errors
     if wait is None:
         assert process.returncode in (130, -signal.SIGINT)
         assert "stopped; what was done is kept" in errors
