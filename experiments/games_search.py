@@ -80,7 +80,7 @@ def table(seen: str, game: str) -> str:
     lines = ["| arm | " + " | ".join(f"{step:g}" for step in STEPS) + " |", "|---" * (1 + len(STEPS)) + "|"]
     for name, arm in ARMS.items():
         own = means(seen, game, arm)
-        told = [f"{own[step]:.1f}" if step in own else "–" for step in STEPS]
+        told = [f"{own[step]:.1f}".replace("-", "−") if step in own else "–" for step in STEPS]
         if own:
             place = STEPS.index(best(seen, game, arm))
             told[place] = f"**{told[place]}**"

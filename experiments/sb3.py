@@ -95,9 +95,9 @@ def table() -> str:
             own = [line for line in LINES.recorded() if (line["game"], line["lr"]) == (game, lr)]
             if own:
                 value = interval([at_end(line) for line in own])
-                half = "" if value.half is None else f" ± {value.half:.1f}"
+                score = f"{value.mean:.1f}".replace("-", "−") + ("" if value.half is None else f" ± {value.half:.1f}")
                 speed = fmean(line["trials"][-1]["frame"] / line["seconds"] for line in own)
-                lines.append(f"| {game} | {lr:g} | {len(own)} | {value.mean:.1f}{half} | {speed:,.0f} |")
+                lines.append(f"| {game} | {lr:g} | {len(own)} | {score} | {speed:,.0f} |")
     return "\n".join(lines)
 
 
