@@ -1,6 +1,13 @@
 """Sphinx: Markdown pages, and the reference from the docstrings."""
 
 import importlib.metadata
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
+import pages
+
+pages.draw()
 
 project = "everlearn"
 author = "The everlearn authors"

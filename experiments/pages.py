@@ -110,11 +110,15 @@ def between(name: str) -> re.Pattern:
     return re.compile(rf"(?<=<!-- {name} -->\n\n).*?(?=\n\n<!-- end -->)", re.DOTALL)
 
 
-if __name__ == "__main__":
-    for name, (page, table) in TABLES.items():
-        path = ROOT / page
-        path.write_text(between(name).sub(table(), path.read_text()))
+def draw() -> None:
+    """Write the figures that pages include; they are not committed: docs/conf.py calls this."""
     FIGURES.mkdir(exist_ok=True)
     for drawn in DRAWINGS:
         for name, html in drawn().items():
             (FIGURES / name).write_text(html)
+
+
+if __name__ == "__main__":
+    for name, (page, table) in TABLES.items():
+        path = ROOT / page
+        path.write_text(between(name).sub(table(), path.read_text()))

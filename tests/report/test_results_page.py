@@ -1,6 +1,7 @@
 """The numbers in README and docs are those of the committed records."""
 
 import math
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -103,10 +104,10 @@ def test_of_several_differences_those_that_stand_are_bold(monkeypatch):
     assert "**" not in second
 
 
-def test_the_figures_are_drawn_from_the_records():
-    for drawn in pages.DRAWINGS:
-        for name, html in drawn().items():
-            assert (pages.FIGURES / name).read_text() == html
+def test_each_figure_that_is_drawn_is_shown():
+    drawn = [name for drawn in pages.DRAWINGS for name in drawn()]
+    texts = "\n".join(page.read_text() for page in ROOT.glob("docs/**/*.md"))
+    assert sorted(re.findall(r":file: figures/(.+)", texts)) == sorted(drawn)
 
 
 @pytest.fixture(scope="module")
