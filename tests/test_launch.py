@@ -29,6 +29,7 @@ def test_runs_go_on_when_one_fails(tmp_path, capsys):
 
 
 def test_several_processes_give_what_one_gives(tmp_path):
+    held = bytearray(1000 * 2**20)  # A process's peak is its own, not that of the one that started it.
     runs = [replace(TOY, seed=seed) for seed in range(2)]
     launch(runs, tmp_path / "two", workers=2)
     for one in runs:
@@ -36,7 +37,8 @@ def test_several_processes_give_what_one_gives(tmp_path):
         records = [Record(tmp_path / place / one.folder()) for place in ("two", "one")]
         two, alone = ([line.get("accuracy") for line in record.lines()] for record in records)
         assert two == alone
-        assert list(records[0].lines())[-1]["peak_rss_mb"] < 1500
+        assert list(records[0].lines())[-1]["peak_rss_mb"] < 1000
+    assert held
 
 
 @pytest.mark.parametrize("wait", [0.5, None], ids=["while starting", "while learning"])
