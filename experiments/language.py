@@ -17,6 +17,8 @@ from everlearn.report.results import Interval, interval, paired, settings
 RECORDS = Path(__file__).parent / "language"
 ASIDE = ("seed", "method", "lr", "joint")
 """Settings in which what is compared differs."""
+SIZES = {"small": "bytes", "medium": "medium", "large": "large"}
+"""By the model's size, the comparison that has it."""
 
 
 @cache
@@ -61,10 +63,26 @@ def differences(name: str, schedule: Schedule) -> str:
     for arm, without in own.items():
         reptile = own.get(f"{arm} + Reptile")
         if reptile is not None:
-            seeds = {run.config["seed"] for run in without.runs} & {run.config["seed"] for run in reptile.runs}
-            cells = [_paired(reptile, without, measure) for measure in MEASURES.values()]
-            lines.append(_row((arm, str(len(seeds)), *cells)))
+            lines.append(_row((arm, *_less(reptile, without))))
     return "\n".join(lines) if len(lines) > 2 else "No two seeds that both arms have."
+
+
+def sizes(schedule: Schedule) -> str:
+    """Replay, or a larger model: small ones that replay less those of each size that don't, paired over seeds, 95 %."""
+    small = arms(SIZES["small"], schedule)
+    lines = [_row(("small model", "less one that reads on", "seeds", *MEASURES)), "|---" * (3 + len(MEASURES)) + "|"]
+    for name in ("replay 5 %", "replay 25 %"):
+        for size, own in SIZES.items():
+            plain = arms(own, schedule).get("plain")
+            if name in small and plain is not None:
+                lines.append(_row((name, size, *_less(small[name], plain))))
+    return "\n".join(lines) if len(lines) > 2 else "Not run yet."
+
+
+def _less(one: Readings, other: Readings) -> tuple[str, ...]:
+    """Seeds that both have, and each measure of the first less that of the second."""
+    seeds = {run.config["seed"] for run in one.runs} & {run.config["seed"] for run in other.runs}
+    return str(len(seeds)), *(_paired(one, other, measure) for measure in MEASURES.values())
 
 
 def _paired(one: Readings, other: Readings, measure: Callable[[Reading], float]) -> str:

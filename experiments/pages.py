@@ -88,6 +88,10 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
         for part, table in (("", language.table), ("-differences", language.differences))
     },
     **{
+        f"language-sizes-{schedule}": ("docs/results/language.md", partial(language.sizes, schedule))
+        for schedule in language_search.SCHEDULES
+    },
+    **{
         f"language-search-{memory or 'all'}-{schedule}": (
             "docs/results/language.md",
             partial(language_search.table, memory, schedule),

@@ -245,7 +245,7 @@ def test_rows_kept_back_survive_a_restart_and_are_forgotten_on_request(make_lear
     assert slice_.rows == 20
     assert slice_.refused
     other.delete(key=range(30))
-    assert other.check(again).slices == ()
+    assert str(other.check(again)) == "accepted: there was nothing to compare it on"
 
 
 def test_an_agent_is_brought_back_whatever_was_saved_in_between(tmp_path):

@@ -1,5 +1,7 @@
 """The loss of language models: its mean over rows is the mean over tokens."""
 
+import pickle
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -84,3 +86,24 @@ def test_what_is_no_loss_of_a_batch_is_refused(loss, message):
     model = torch.nn.Linear(2, 2)
     with pytest.raises(el.InputError, match=message):
         el.Learner(model, torch.optim.SGD(model.parameters(), 0.1), loss, method=el.Online())
+
+
+def test_a_learner_with_a_torch_module_as_its_loss_can_be_pickled(make_learner):
+    learner = make_learner(el.Online(), loss=torch.nn.CrossEntropyLoss(reduction="none"))
+    again = pickle.loads(pickle.dumps(learner))
+    batch = {"x": torch.zeros(2, 3).double(), "y": torch.tensor([0, 1])}
+    assert torch.equal(again.learn(batch), learner.learn(batch))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.uint16, torch.uint32, torch.int64])
+def test_labels_may_be_any_integers(dtype):
+    labels = torch.tensor([2, 0]).to(dtype)
+    logits = torch.randn(2, 3)
+    assert torch.equal(el.cross_entropy(logits, {"y": labels}), el.cross_entropy(logits, {"y": labels.long()}))
+    with pytest.raises(el.InputError, match="label 2 in column 'y' is out of range"):
+        el.cross_entropy(logits[:, :2], {"y": labels})
+
+
+def test_chosen_huber_needs_a_tensor():
+    with pytest.raises(el.InputError, match=r"needs outputs \(rows, outputs\), not dict"):
+        el.chosen_huber({}, {"action": torch.zeros(1).long(), "target": torch.zeros(1)})

@@ -36,3 +36,7 @@ def test_what_was_not_measured_spoils_only_what_needs_it():
 def test_correct():
     output = torch.tensor([[0.0, 1.0], [2.0, 1.0]])
     assert metrics.correct(output, {"y": torch.tensor([1, 1])}).tolist() == [1, 0]
+
+
+def test_of_a_single_task_nothing_is_forgotten():
+    assert metrics.forgetting(MATRIX[:2, :1]) == 0.0

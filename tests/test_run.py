@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import everlearn as el
-from everlearn.run import Curve, Evaluation, Learned, TaskDone, run
+from everlearn.run import Curve, Evaluation, Learned, TaskDone, _spaced, run
 from everlearn.run import Tested as MatrixRow  # pytest would collect the name
 
 
@@ -64,6 +64,14 @@ def test_curves_are_drawn_on_a_fixed_part_of_the_test_sets(make_learner):
     curves = [event for event in events if isinstance(event, Curve)]
     assert [curve.seen for curve in curves] == [3, 5, 6, 9, 10]
     assert all(round(3 * accuracy, 6).is_integer() for curve in curves for accuracy in curve.accuracy)
+
+
+def test_a_part_of_a_test_set_is_evenly_spaced():
+    rows = {"x": torch.arange(1999)}
+    assert _spaced(rows, 1000)["x"].diff().unique().tolist() == [1, 2]
+    assert _spaced(rows, 1000)["x"][[0, 500, 999]].tolist() == [0, 999, 1997]
+    assert torch.equal(_spaced(rows, 5000)["x"], rows["x"])
+    assert _spaced({"x": torch.arange(40)}, 10)["x"].tolist() == list(range(0, 40, 4))
 
 
 def test_a_task_is_summed_up(make_learner):

@@ -86,10 +86,15 @@ def count(batch: Batch) -> int:
     return next(iter(batch.values())).shape[0] if batch else 0
 
 
+def split(batch: Batch, size: int) -> Iterator[Batch]:
+    """All rows in order, so many at a time (views, no copies)."""
+    for start in range(0, count(batch), size):
+        yield {name: values[start : start + size] for name, values in batch.items()}
+
+
 def rows(batch: Batch) -> Iterator[Batch]:
     """The rows in order, each as a batch of one (views, no copies)."""
-    for i in range(count(batch)):
-        yield {name: values[i : i + 1] for name, values in batch.items()}
+    return split(batch, 1)
 
 
 def take(batch: Batch, index: Tensor) -> Batch:

@@ -1,17 +1,17 @@
 """A gate that refuses an update that forgets."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from everlearn.batches import as_batch, count, take
+from everlearn.batches import as_batch, count, split, take
 from everlearn.learner import Learner
 from everlearn.memory.choice import Choice, having, older
 from everlearn.ranges import not_negative, number
-from everlearn.types import Batch, Holding, InputError, Sink, WholeMemory, column
+from everlearn.types import Holding, InputError, Sink, WholeMemory, column
 
 AT_ONCE = 1000
 """Rows that are scored at once."""
@@ -35,19 +35,14 @@ Score = Callable[[Any, Any], Any]
 
 def minus_loss(learner: Learner, probe: Any) -> Tensor:
     """(rows,) the loss of each row of a batch, negated."""
-    return -torch.cat([learner.losses(part).cpu() for part in _parts(as_batch(probe))])
+    return -torch.cat([learner.losses(part).cpu() for part in split(as_batch(probe), AT_ONCE)])
 
 
 def accuracy(learner: Learner, probe: Any) -> Tensor:
     """(rows,) 1 for each row whose largest output is that of its class `y`, and 0 for the others."""
     batch = as_batch(probe)
-    outputs = torch.cat([learner.predict(part).argmax(-1).cpu() for part in _parts(batch)])
+    outputs = torch.cat([learner.predict(part).argmax(-1).cpu() for part in split(batch, AT_ONCE)])
     return (outputs == column(batch, "y", "accuracy").cpu()).double()
-
-
-def _parts(batch: Batch) -> Iterator[Batch]:
-    for start in range(0, count(batch), AT_ONCE):
-        yield {name: values[start : start + AT_ONCE] for name, values in batch.items()}
 
 
 @dataclass(frozen=True)
@@ -86,6 +81,8 @@ class Verdict:
     slices: tuple[Slice, ...]
 
     def __str__(self) -> str:
+        if not self.slices:
+            return "accepted: there was nothing to compare it on"
         told = "accepted" if self.accepted else "refused"
         return "\n".join([told, *(f"  {one}" for one in self.slices)])
 

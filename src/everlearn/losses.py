@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -53,7 +54,7 @@ def cross_entropy(output: Tensor, batch: Batch) -> Tensor:
         )
     if labels.is_floating_point():
         raise InputError(f"cross_entropy needs integer labels in column 'y', not {labels.dtype}")
-    classes = output.shape[1]
+    labels, classes = labels.long(), output.shape[1]
     lowest, highest = (bound.item() for bound in labels.aminmax())
     if lowest < 0 or highest >= classes:
         wrong = lowest if lowest < 0 else highest
@@ -61,8 +62,8 @@ def cross_entropy(output: Tensor, batch: Batch) -> Tensor:
             f"label {wrong} in column 'y' is out of range: the model has {classes} outputs, labels 0 to {classes - 1}. "
             "Make the last layer as wide as all classes that will ever come"
         )
-    losses = F.cross_entropy(output, labels.long(), reduction="none")
-    if losses.isinf().any() and (missing := output.gather(1, labels.long()[:, None])[:, 0].isneginf()).any():
+    losses = F.cross_entropy(output, labels, reduction="none")
+    if losses.isinf().any() and (missing := output.gather(1, labels[:, None])[:, 0].isneginf()).any():
         raise InputError(
             f"label {labels[missing][0]} in column 'y' is out of range: its logit is −infinity, as for a class "
             "that this row's head does not have. Labels count the classes of a row's own task from 0"
@@ -125,6 +126,8 @@ def chosen_huber(output: Tensor, batch: Batch) -> Tensor:
     tensor([0.1250])
     """
     action, target = (column(batch, name, "chosen_huber") for name in ("action", "target"))
+    if not isinstance(output, Tensor):
+        raise InputError(f"chosen_huber needs outputs (rows, outputs), not {type(output).__name__}")
     if output.ndim != 2 or action.shape != output.shape[:1] or target.shape != output.shape[:1]:
         raise InputError(
             "chosen_huber needs outputs (rows, outputs) and one action and one target a row, not "
@@ -189,7 +192,11 @@ def as_loss(loss: Loss | nn.Module) -> Loss:
     if getattr(loss, "reduction", "none") != "none":
         name = type(loss).__name__
         raise InputError(f"the loss must keep one value per row: use {name}(reduction='none')")
-    return lambda output, batch: _mean_per_row(loss(output, column(batch, "y", type(loss).__name__)))
+    return partial(_by_module, loss)
+
+
+def _by_module(loss: nn.Module, output: Tensor, batch: Batch) -> Tensor:
+    return _mean_per_row(loss(output, column(batch, "y", type(loss).__name__)))
 
 
 def _like(output: Tensor, batch: Batch, name: str) -> Tensor:

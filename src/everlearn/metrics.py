@@ -70,10 +70,12 @@ def forward_transfer(matrix: Matrix) -> float:
 def forgetting(matrix: Matrix) -> float:
     """The mean loss from each task's best accuracy to its last (Chaudhry et al. 2018, equation 3).
 
-    Needs the whole matrix; over all tasks but the last.
+    Needs the whole matrix; over all tasks but the last, so 0 for a single one.
 
     >>> round(forgetting(np.array([[0.1, 0.1], [0.9, 0.2], [0.5, 0.7]])), 10)
     0.4
     """
+    if matrix.shape[1] == 1:
+        return 0.0
     best = matrix[1:-1, :-1].max(axis=0)
     return float((best - matrix[-1, :-1]).mean())

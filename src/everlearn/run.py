@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from everlearn.alignment import Meter
-from everlearn.batches import as_batch, count
+from everlearn.batches import as_batch, count, split, take
 from everlearn.learner import Learner
 from everlearn.metrics import correct
 from everlearn.ranges import at_least
@@ -234,13 +235,12 @@ class _Tally:
     def _accuracy(self, test: Batch) -> float:
         started = perf_counter()
         # A thousand rows at a time, so that a large model's activations fit.
-        parts = [{name: values[i : i + 1000] for name, values in test.items()} for i in range(0, count(test), 1000)]
-        right = sum(self.score(self.learner.predict(part), part).sum().item() for part in parts)
+        right = sum(self.score(self.learner.predict(part), part).sum().item() for part in split(test, 1000))
         self.seconds["evaluating"] += perf_counter() - started
         return right / count(test)
 
 
 def _spaced(test: Batch, rows: int) -> Batch:
     """So many rows of a test set, evenly spaced; all where it has fewer."""
-    every = max(1, count(test) // rows)
-    return {name: values[::every][:rows].contiguous() for name, values in test.items()}
+    number = min(rows, count(test))
+    return take(test, torch.arange(number) * count(test) // number)

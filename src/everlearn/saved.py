@@ -33,7 +33,7 @@ class Saved(Protocol):
 
 
 def state_of(learner: Saved) -> dict[str, Any]:
-    """A copy of all that a resumed run needs, torch's global generator with it."""
+    """A copy of all that a resumed run needs, torch's global generators with it: the CPU's and the model's GPU's."""
     return {
         "model": deepcopy(learner.model.state_dict()),
         "optimizer": {"name": type(learner.optimizer).__name__, **deepcopy(learner.optimizer.state_dict())},
@@ -42,11 +42,12 @@ def state_of(learner: Saved) -> dict[str, Any]:
         "steps": learner.steps,
         "generator": learner.generator.get_state(),
         "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(learner.device) if learner.device.type == "cuda" else None,
     }
 
 
 def restore(learner: Saved, state: Mapping[str, Any]) -> None:
-    """Put a state back; torch's global generator is set too.
+    """Put a state back; torch's global generators are set too.
 
     Raises:
         InputError: it is of another model, optimizer or memory; nothing was changed.
@@ -60,6 +61,8 @@ def restore(learner: Saved, state: Mapping[str, Any]) -> None:
     learner.steps = state["steps"]
     learner.generator.set_state(state["generator"])
     torch.set_rng_state(state["torch"])
+    if _has_cuda(learner, state):
+        torch.cuda.set_rng_state(state["cuda"], learner.device)
 
 
 def memory_in(state: Any) -> Any:
@@ -106,6 +109,8 @@ def _check(learner: Saved, state: Any) -> None:
         raise InputError(f"this is not the state of a learner: {error!r}") from error
     for name in ("generator", "torch"):
         check_generator(name, state[name])
+    if _has_cuda(learner, state):
+        check_generator("cuda", state["cuda"], learner.device)
     if not isinstance(state["method"], Mapping) or type(state["steps"]) is not int or state["steps"] < 0:
         raise InputError("this is not the state of a learner: its method or its steps are something else")
     if (state["memory"] is None) != (learner.stored is None):
@@ -135,14 +140,19 @@ def _check_optimizer(own: torch.optim.Optimizer, state: Any) -> None:
                 raise InputError(f"the saved {name} is of another model: its {what} of parameter {number} is {shapes}")
 
 
-def check_generator(name: str, state: Any) -> None:
-    """Refuse what is no generator's state.
+def _has_cuda(learner: Saved, state: Mapping[str, Any]) -> bool:
+    """Whether there is a GPU's generator to be set; a learner may be saved on a GPU and go on without one."""
+    return learner.device.type == "cuda" and state.get("cuda") is not None
+
+
+def check_generator(name: str, state: Any, device: torch.device | None = None) -> None:
+    """Refuse what is no generator's state, of a device's or else the CPU's.
 
     Raises:
         InputError: naming it.
     """
     try:
-        torch.Generator().set_state(state)
+        torch.Generator(device or torch.device("cpu")).set_state(state)
     except (TypeError, RuntimeError) as error:
         raise InputError(f"this is not the state that was saved: its {name} is no generator's: {error}") from error
 

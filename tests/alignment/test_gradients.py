@@ -240,6 +240,15 @@ def test_other_losses(loss):
     assert_right(learner, batch, batch)
 
 
+def test_a_row_s_loss_is_its_own_though_the_loss_is_a_share_of_its_batch_s():
+    model = nn.Sequential(nn.Embedding(7, 5), nn.Linear(5, 7)).double()
+    learner = learner_of(model, el.next_token, forward=lambda model, batch: model(batch["input_ids"]))
+    tokens = torch.randint(7, (3, 6), generator=torch.Generator().manual_seed(0))
+    counted = torch.tensor([6, 4, 2])[:, None] > torch.arange(6)
+    batch = {"input_ids": tokens, "labels": tokens.where(counted, -100), "y": torch.zeros(3)}
+    assert_right(learner, batch, batch)
+
+
 def test_the_memory_of_one_step_tells_the_change_of_another_loss():
     """−α ∇Lᵢ·∇Lⱼ is what a step on row i changes at row j, to first order (equations 1 and 2)."""
     learner = learner_of(el.mlp([6, 5, 4], nn.Tanh).double())

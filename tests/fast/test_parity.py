@@ -311,6 +311,20 @@ def test_divergence_stops_before_the_step_that_it_would_spoil():
         assert all(p.isfinite().all() for p in learner.model.parameters())
 
 
+@pytest.mark.parametrize("method", [el.MER(), el.MERBig(), el.MERCurrent()])
+def test_weights_go_back_from_infinity_to_where_the_meta_update_began(method):
+    batch = rows(2, 3, 2, el.squared) | {"y": torch.full((2, 2), 1e10).double()}
+    for given in ({}, {"forward": call_on_x}):
+        model = el.mlp([3, 4, 2]).double()
+        sgd = torch.optim.SGD(model.parameters(), lr=1e300)
+        learner = el.Learner(model, sgd, el.squared, memory=el.Reservoir(5), method=method, **given)
+        learner.memory.add(batch)
+        before = [p.detach().clone() for p in model.parameters()]
+        with pytest.raises(el.Diverged, match="no longer finite"):
+            learner.learn(batch)
+        assert all(torch.equal(p, old) for p, old in zip(model.parameters(), before, strict=True))
+
+
 @pytest.mark.parametrize("weight", [float("nan"), float("inf"), 1e308])
 def test_a_weight_that_spoils_the_loss_is_noticed_before_the_step(weight):
     compiled, readable = pair(Sixth(weight), [3, 4, 2], el.squared)

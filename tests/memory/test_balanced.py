@@ -60,6 +60,15 @@ def test_after_a_deletion_a_class_is_held_as_before():
     assert after == pytest.approx(1 / 3, rel=0.06)
 
 
+def test_a_class_of_which_none_remain_begins_anew():
+    memory = el.Balanced(10)
+    memory.add(rows([0, 1] * 20))
+    memory.delete(y=0)
+    memory.add(rows([2] * 5, 40))
+    memory.add(rows([0] * 100, 45))
+    assert memory.held()["y"].bincount().tolist()[0] in (3, 4)
+
+
 def test_a_row_of_many_classes_costs_few_bytes_of_journal(tmp_path):
     memory = el.Balanced(2_000, path=tmp_path)
     memory.add(rows(range(1_000)))

@@ -47,7 +47,8 @@ def test_slots_that_cannot_be_shared_evenly_stay_empty():
     ("make", "message"),
     [
         (lambda: el.Ring(2, tasks=3), "at least one slot for each task: 2 slots, 3 tasks"),
-        (lambda: el.Ring(2, tasks=0), "2 slots, 0 tasks"),
+        (lambda: el.Ring(2, tasks=0), "tasks must be at least 1, not 0"),
+        (lambda: el.Ring(10.5, tasks=2), "capacity must be a whole number, not 10.5"),
         (lambda: el.Ring(4, tasks=2).rows(7), "holds nothing of task 7"),
         (lambda: el.Ring(4, tasks=2).sample(-1), "n must be at least 0, not -1"),
         (lambda: el.Ring(4, tasks=2).add({"n": torch.zeros(1)}), "Ring needs the column 'task'"),

@@ -125,7 +125,7 @@ def test_a_row_that_the_loss_refuses_leaves_weights_and_memory_as_they_were(meth
         (lambda: el.MER(gamma=float("nan")), "gamma must be above 0 and finite, not nan"),
         (lambda: el.MER(add="never"), "add must be"),
         (lambda: el.ER(replayed=-1), "replayed must be at least 0"),
-        (lambda: el.Reptile(steps=0), "steps must be at least 1"),
+        (lambda: el.Reptile(steps=1), "steps must be at least 2"),
         (lambda: el.MERCurrent(boost=-1.0), "boost must be above 0"),
     ],
 )

@@ -50,8 +50,10 @@ def test_mer_over_batches_is_replay_but_for_its_reptile_steps(make_learner, toy)
 
 
 def test_a_reptile_step_after_each_batch_is_refused():
-    with pytest.raises(el.InputError, match="steps must be at least 2, not 1: fewer are only a smaller learning rate"):
+    with pytest.raises(el.InputError, match="steps must be at least 2, not 1"):
         el.MERBatches(steps=1)
+    with pytest.raises(el.InputError, match="steps must be a whole number, not 2.5"):
+        el.MERBatches(steps=2.5)
 
 
 def test_a_row_that_the_memory_can_t_take_is_not_learned(make_learner, toy):

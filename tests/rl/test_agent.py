@@ -222,6 +222,7 @@ def test_a_resumed_agent_goes_on_as_if_it_had_never_stopped(method, on_disk, tmp
         (lambda: make().learn(np.ones(3), 0, float("inf"), np.ones(3), over=False), "the reward is inf"),
         (lambda: make(begin=9).learn(np.ones(4), 0, 0.0, np.ones(4), over=False), "does not take what is observed"),
         (lambda: make().load_state_dict({}), "this is not the state of a DQN"),
+        (lambda: make().load_state_dict(None), "this is not the state of a DQN"),
         (lambda: make().load_state_dict(make(widths=(3, 6, 2)).state_dict()), "the saved model is another"),
     ],
 )

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -96,18 +96,15 @@ def gradients(learner: Learner, batch: Any) -> Gradients:
 
 def _linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
     """The linear layers by name, where every trainable parameter is one's own; else none."""
-    layers: dict[str, nn.Linear] = {
-        name: layer
+    # A subclass may compute something else, and a parametrized layer is one.
+    layers = {
+        name: cast(nn.Linear, layer)
         for name, layer in model.named_modules()
-        if isinstance(layer, nn.Linear)
-        and type(layer) is nn.Linear
-        and any(p.requires_grad for p in layer.parameters())
+        if type(layer) is nn.Linear and any(p.requires_grad for p in layer.parameters())
     }
-    own = [parameter for layer in layers.values() for parameter in layer.parameters()]
-    trainable = {id(p) for p in model.parameters() if p.requires_grad}
-    # A subclass may compute something else, a parametrized layer is one, and a tied weight counts twice.
-    plain = all(type(layer) is nn.Linear for layer in layers.values()) and len(own) == len(trainable)
-    return layers if plain and {id(p) for p in own} == trainable else {}
+    # A tied weight is there twice.
+    own = sorted(id(parameter) for layer in layers.values() for parameter in layer.parameters())
+    return layers if own == sorted(id(p) for p in model.parameters() if p.requires_grad) else {}
 
 
 def _by_factors(learner: Learner, batch: Batch, layers: Mapping[str, nn.Linear]) -> Gradients | None:
@@ -124,10 +121,12 @@ def _by_factors(learner: Learner, batch: Batch, layers: Mapping[str, nn.Linear])
 
     handles = [layer.register_forward_hook(partial(note, name)) for name, layer in layers.items()]
     try:
-        losses = learner.loss(learner.forward(learner.model, batch), batch)
+        losses = _own_losses(learner, learner.forward(learner.model, batch), batch)
     finally:
         for handle in handles:
             handle.remove()
+    if losses is None:
+        return None
     for own in calls.values():
         if len(own) != 1 or own[0][0].shape[:-1] != (count(batch),):
             return None
@@ -148,6 +147,13 @@ def _by_factors(learner: Learner, batch: Batch, layers: Mapping[str, nn.Linear])
     return Gradients(kept)
 
 
+def _own_losses(learner: Learner, output: Any, batch: Batch) -> Tensor | None:
+    """(rows,) each row's loss by itself, of which some losses make a share; None where its output can't be told."""
+    if not isinstance(output, Tensor) or output.shape[:1] != (count(batch),):
+        return None
+    return torch.cat([learner.loss(own, row) for own, row in zip(output.split(1), rows(batch), strict=True)])
+
+
 def _by_vmap(learner: Learner, batch: Batch) -> Gradients | None:
     """From the gradients by the outputs, carried back row by row in one pass of `torch.func`; None where that can't be.
 
@@ -165,11 +171,10 @@ def _by_vmap(learner: Learner, batch: Batch) -> Gradients | None:
         if p.requires_grad
     }
     output = call(batch)
-    if not isinstance(output, Tensor):
+    losses = _own_losses(learner, output, batch)
+    if losses is None:
         return None
-    found = torch.autograd.grad(
-        learner.loss(output, batch).sum(), [output, *parameters.values()], materialize_grads=True
-    )
+    found = torch.autograd.grad(losses.sum(), [output, *parameters.values()], materialize_grads=True)
 
     def back(row: Batch, error: Tensor) -> dict[str, Tensor]:
         def forward(own: dict[str, Tensor]) -> Tensor:

@@ -301,7 +301,11 @@ class Perceptron:
             return False
         if not self._newer:
             self.take()
-        torch.lerp(start, self._own.flat, rate, out=self._own.flat)
+        if rate:
+            torch.lerp(start, self._own.flat, rate, out=self._own.flat)
+        else:
+            # From infinity too, of which no part is 0.
+            self._own.flat.copy_(start)
         return True
 
     def _flat_of(self, point: Point) -> Tensor | None:

@@ -149,9 +149,7 @@ class MERCallback(TrainerCallback):
                     f"{state.max_steps} steps",
                     stacklevel=2,
                 )
-            self._outer = OuterStep(
-                model.named_parameters(), self.reptile_every, lambda slow: torch.optim.SGD(slow, lr=self.reptile_rate)
-            )
+            self._outer = OuterStep.reptile(model.named_parameters(), self.reptile_every, self.reptile_rate)
         if state.global_step:
             begun = self._begun_from
             folder = Path(begun) if isinstance(begun, str | PathLike) else _folder(args, state)

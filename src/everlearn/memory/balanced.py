@@ -129,6 +129,8 @@ class CBRS:
             now = int((left == label).sum())
             counters[f"of {label}"] *= now / before if before else 1
             counters[f"held {label}"] = now
+            if now == 0:
+                counters.pop(f"full {label}", None)
         return torch.arange(len(kept)), counters
 
 

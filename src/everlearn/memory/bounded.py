@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from everlearn.batches import check_lengths, count, take
+from everlearn.batches import check_lengths, count, split, take
 from everlearn.chance import generator
 from everlearn.memory.choice import DAMAGED, Choice, having, older
 from everlearn.memory.columns import Columns
@@ -166,8 +166,8 @@ class BoundedMemory:
         if at_once is None or count(batch) <= at_once:
             self._add(batch)
             return
-        for start in range(0, count(batch), at_once):
-            self._add({name: values[start : start + at_once] for name, values in batch.items()})
+        for part in split(batch, at_once):
+            self._add(part)
 
     @torch.inference_mode(False)
     def _add(self, batch: Batch) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import ceil, isfinite
+from math import ceil
 from typing import Any
 
 import torch
@@ -71,18 +71,24 @@ def older(than: float, name: str) -> Choice:
 
 
 def _is_in(numbers: Tensor, values: Tensor) -> Tensor:
-    """Whether each number is one of some values, as its column has them."""
-    if not numbers.is_floating_point() and values.is_floating_point():
+    """Whether each number is one of some values, as its column would have them."""
+    if numbers.is_floating_point():
+        # A value beyond all that the column can have is not its infinity.
+        own = values.to(numbers.dtype)
+        return torch.isin(numbers, own[own.isfinite() == values.isfinite()])
+    if values.is_floating_point():
         # Of integers none is a value between two of them, or beyond them all.
         values = values[(values == values.round()) & (values.abs() < 2.0**63)]
-    return torch.isin(numbers, values.to(numbers.dtype))
+    return torch.isin(numbers.long(), values.long())
 
 
 def _is_below(numbers: Tensor, bound: float) -> Tensor:
-    """Whether each number is below a bound; torch would compare integers with it in float32."""
+    """Whether each number is below a bound; torch would compare integers with it in float32, or in their own dtype."""
     if numbers.is_floating_point():
         return numbers.double() < bound
-    return numbers < ceil(bound) if isfinite(bound) else torch.full_like(numbers, bound > 0, dtype=torch.bool)
+    if abs(bound) >= 2**63:
+        return torch.full_like(numbers, bound > 0, dtype=torch.bool)
+    return numbers.long() < ceil(bound)
 
 
 def _values(name: str, values: Any) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from everlearn.batches import check_alike, kinds
-from everlearn.memory.choice import Choice
+from everlearn.memory.choice import DAMAGED, Choice
 from everlearn.memory.layout import Layout, selected, signed
 from everlearn.memory.padding import APIECE, Padding, Rows, flat, lengths, padded, split
 from everlearn.memory.state import Counters
@@ -125,7 +125,7 @@ class Columns:
 
     def chosen(self, slots: Tensor, choice: Choice) -> Tensor:
         """Which of the rows in `slots` are meant: (slots,) booleans."""
-        if self._layout is None:
+        if self._layout is None or choice is DAMAGED:
             return torch.zeros(len(slots), dtype=torch.bool)
         choice.check(self._layout.kinds)
         return choice({name: self._columns[name][slots] for name in choice.columns})

@@ -23,7 +23,7 @@ def mixed(batches: Iterable[Any], memory: BoundedMemory, share: float) -> Iterat
             holds fewer rows than that, as many as it holds.
 
     Raises:
-        InputError: the share is not from 0 to below 1; or a batch does not fit the memory.
+        InputError: the share is not from 0 to .9999; or a batch does not fit the memory.
 
     >>> import torch
     >>> from everlearn.memory import Reservoir
@@ -31,8 +31,8 @@ def mixed(batches: Iterable[Any], memory: BoundedMemory, share: float) -> Iterat
     >>> [len(batch["x"]) for batch in mixed(stream, Reservoir(10), 0.25)]
     [3, 4, 4, 4]
     """
-    if not 0 <= share < 1:
-        raise InputError(f"share must be from 0 to below 1, not {share}")
+    if not 0 <= share <= 0.9999:
+        raise InputError(f"share must be from 0 to 0.9999, not {share}")
     for given in batches:
         batch = as_batch(given)
         memory.expect(batch)

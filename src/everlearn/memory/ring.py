@@ -9,6 +9,7 @@ from torch import Tensor
 from everlearn.memory.bounded import Admission, BoundedMemory
 from everlearn.memory.padding import Padding
 from everlearn.memory.state import Counters
+from everlearn.ranges import at_least
 from everlearn.types import Batch, InputError, task_column
 
 
@@ -51,7 +52,8 @@ class Ring(BoundedMemory):
         saves: int = 2,
         padding: Padding | None = None,
     ) -> None:
-        if tasks < 1 or capacity < tasks:
+        at_least(1, tasks=tasks, capacity=capacity)
+        if capacity < tasks:
             raise InputError(f"a ring needs at least one slot for each task: {capacity} slots, {tasks} tasks")
         self._last = LastRowsOfTasks(capacity, tasks)
         super().__init__(self._last, seed=seed, path=path, saves=saves, padding=padding)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from everlearn.batches import count, join
 from everlearn.ranges import at_least, positive
-from everlearn.types import Batch, InputError, Learning
+from everlearn.types import Batch, Learning
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,8 @@ class MERBatches:
 
     def __post_init__(self) -> None:
         at_least(0, replayed=self.replayed)
+        at_least(2, steps=self.steps)
         positive(gamma=self.gamma)
-        if self.steps < 2:
-            raise InputError(f"steps must be at least 2, not {self.steps}: fewer are only a smaller learning rate")
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
         learner.memory.expect(batch)

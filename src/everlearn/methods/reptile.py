@@ -41,12 +41,12 @@ class Reptile:
     """
 
     steps: int = 10
-    """Single-row steps from one meta-update to the next (k)."""
+    """Single-row steps from one meta-update to the next (k), at least 2."""
     gamma: float = 0.3
     """How far to go along the way that those steps went (1: plain online learning)."""
 
     def __post_init__(self) -> None:
-        at_least(1, steps=self.steps)
+        at_least(2, steps=self.steps)
         positive(gamma=self.gamma)
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Integral
 
 from torch import nn
 
@@ -28,7 +29,7 @@ def mlp(
     >>> sum(p.numel() for p in mlp([784, 100, 100, 10]).parameters())
     89610
     """
-    if len(widths) < 2 or min(widths) < 1:
+    if len(widths) < 2 or not all(isinstance(width, Integral) and width >= 1 for width in widths):
         raise InputError(f"an MLP needs the widths of its inputs and outputs, each at least 1, not {list(widths)}")
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):

@@ -191,7 +191,7 @@ class DQN:
         Raises:
             InputError: the state is of another network, optimizer or memory; nothing was changed.
         """
-        if not {"learner", "target", "frames", "generator"} <= state.keys():
+        if not isinstance(state, Mapping) or not state.keys() >= {"learner", "target", "frames", "generator"}:
             raise InputError("this is not the state of a DQN")
         if not isinstance(state["target"], Mapping) or type(state["frames"]) is not int or state["frames"] < 0:
             raise InputError("this is not the state of a DQN: its target or its frames are something else")

@@ -47,7 +47,8 @@ def move_from(model: nn.Module, before: Point, rate: float) -> None:
     for name, parameter in model.named_parameters():
         if name in before:
             start = before[name].to(parameter.device)
-            parameter.copy_(start - rate * pseudo_gradient(start, parameter))
+            # Back from infinity too, of which no part is 0.
+            parameter.copy_(start - rate * pseudo_gradient(start, parameter) if rate else start)
 
 
 @torch.no_grad()
