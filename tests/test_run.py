@@ -119,7 +119,7 @@ def test_a_score_of_ones_own(make_learner):
     [
         (lambda: Evaluation(every=-1), "every must be at least 0"),
         (lambda: Evaluation(rows=0), "rows must be at least 1"),
-        (lambda: Evaluation("some"), "matrix must be 'final' or 'tasks', not 'some'"),
+        (lambda: Evaluation("some"), "matrix must be one of final, tasks, not 'some'"),
     ],
 )
 def test_bad_evaluations_are_refused(make, message):

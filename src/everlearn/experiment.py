@@ -15,10 +15,10 @@ from everlearn.memory import Reservoir, Ring
 from everlearn.methods import GEM
 from everlearn.networks import network
 from everlearn.optimizers import OPTIMIZERS
-from everlearn.ranges import at_least, positive
+from everlearn.ranges import at_least, one_of, positive
 from everlearn.run import Evaluation, Event, Learned, TaskDone, run
 from everlearn.streams import Omniglot, Permutations, Rotations
-from everlearn.types import InputError, Memory, Method
+from everlearn.types import Memory, Method
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,8 @@ class Experiment:
         at_least(1, memory=self.memory)
         at_least(0, seed=self.seed, alignment=self.alignment)
         positive(lr=self.lr)
-        if self.optimizer not in OPTIMIZERS:
-            raise InputError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}")
-        if self.keep not in ("reservoir", "ring"):
-            raise InputError(f"keep must be 'reservoir' or 'ring', not {self.keep!r}")
+        one_of(OPTIMIZERS, optimizer=self.optimizer)
+        one_of(("reservoir", "ring"), keep=self.keep)
 
     @property
     def length(self) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor
 from everlearn.batches import as_batch, count, split, take
 from everlearn.learner import Learner
 from everlearn.memory.choice import Choice, having, older
-from everlearn.ranges import not_negative, number
+from everlearn.ranges import not_negative, number, one_of
 from everlearn.types import Holding, InputError, Sink, WholeMemory, column
 
 AT_ONCE = 1000
@@ -138,10 +138,8 @@ class Gate:
             raise InputError("a gate needs at least one probe by its name, such as {'2024': batch}")
         if not 0.5 < number("confidence", confidence) < 1:
             raise InputError(f"confidence must be between 0.5 and 1, not {confidence}")
-        if refuse not in ("worse", "unsure"):
-            raise InputError(f"refuse must be 'worse' or 'unsure', not {refuse!r}")
-        if against not in ("last", "best"):
-            raise InputError(f"against must be 'last' or 'best', not {against!r}")
+        one_of(("worse", "unsure"), refuse=refuse)
+        one_of(("last", "best"), against=against)
         if isinstance(tolerance, Mapping) and tolerance.keys() != probes.keys():
             raise InputError(f"tolerance must name the probes: {', '.join(probes)}; it names {', '.join(tolerance)}")
         if against == "best" and any(isinstance(probe, WholeMemory) for probe in probes.values()):

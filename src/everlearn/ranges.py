@@ -1,5 +1,6 @@
 """The ranges that numbers must keep, refused by name when they are left."""
 
+from collections.abc import Iterable
 from math import inf, isnan
 from numbers import Integral, Real
 from typing import Any
@@ -59,6 +60,20 @@ def true_or_false(**values: bool) -> None:
     for name, value in values.items():
         if value not in (True, False):
             raise InputError(f"{name} must be True or False, not {value!r:.80}")
+
+
+def one_of(options: Iterable[Any], **values: Any) -> None:
+    """Refuse what is none of some options.
+
+    >>> one_of(("after", "before"), add="never")
+    Traceback (most recent call last):
+    ...
+    everlearn.types.InputError: add must be one of after, before, not 'never'
+    """
+    known = tuple(options)
+    for name, value in values.items():
+        if value not in known:
+            raise InputError(f"{name} must be one of {', '.join(map(str, known))}, not {value!r:.80}")
 
 
 def number(name: str, value: Any) -> float:

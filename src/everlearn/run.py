@@ -12,7 +12,7 @@ from everlearn.alignment import Meter
 from everlearn.batches import as_batch, count, split, take
 from everlearn.learner import Learner
 from everlearn.metrics import correct
-from everlearn.ranges import at_least
+from everlearn.ranges import at_least, one_of
 from everlearn.types import Batch, InputError, Stream
 
 Score = Callable[[Any, Batch], Tensor]
@@ -33,8 +33,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         at_least(0, every=self.every)
         at_least(1, rows=self.rows)
-        if self.matrix not in ("final", "tasks"):
-            raise InputError(f"matrix must be 'final' or 'tasks', not {self.matrix!r}")
+        one_of(("final", "tasks"), matrix=self.matrix)
 
     def tested(self, after: int, tasks: int) -> list[int]:
         """The tasks to test after so many were learned.

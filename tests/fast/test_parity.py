@@ -314,10 +314,10 @@ def test_divergence_stops_before_the_step_that_it_would_spoil():
 @pytest.mark.parametrize("method", [el.MER(), el.MERBig(), el.MERCurrent()])
 def test_weights_go_back_from_infinity_to_where_the_meta_update_began(method):
     batch = rows(2, 3, 2, el.squared) | {"y": torch.full((2, 2), 1e10).double()}
-    for given in ({}, {"forward": call_on_x}):
+    for forward in ({}, {"forward": call_on_x}):
         model = el.mlp([3, 4, 2]).double()
         sgd = torch.optim.SGD(model.parameters(), lr=1e300)
-        learner = el.Learner(model, sgd, el.squared, memory=el.Reservoir(5), method=method, **given)
+        learner = el.Learner(model, sgd, el.squared, memory=el.Reservoir(5), method=method, **forward)
         learner.memory.add(batch)
         before = [p.detach().clone() for p in model.parameters()]
         with pytest.raises(el.Diverged, match="no longer finite"):

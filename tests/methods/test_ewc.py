@@ -105,7 +105,7 @@ def test_a_penalty_that_is_not_finite_takes_no_step(make_learner, toy):
     [
         ({"strength": -1.0}, "strength must be at least 0"),
         ({"kept": 0}, "kept must be at least 1"),
-        ({"fisher": "full"}, "fisher must be 'batch' or 'rows', not 'full'"),
+        ({"fisher": "full"}, "fisher must be one of batch, rows, not 'full'"),
     ],
 )
 def test_bad_settings(settings, message):

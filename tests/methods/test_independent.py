@@ -130,7 +130,7 @@ def test_independent_says_which_model_it_needs(make_learner, toy):
 
 
 def test_a_start_that_there_is_not():
-    with pytest.raises(el.InputError, match="start must be 'previous' or 'own', not 'fresh'"):
+    with pytest.raises(el.InputError, match="start must be one of previous, own, not 'fresh'"):
         el.Independent(start="fresh")
 
 

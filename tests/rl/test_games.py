@@ -304,7 +304,7 @@ def test_pictures():
         (lambda: View(stack=0), "stack must be at least 1"),
         (lambda: View(cue=1.5), "cue must be from -1 to 1, not 1.5"),
         (lambda: View(pixels=8, cue=1), "there is no place for it in a picture"),
-        (lambda: Game(Catcher(), render_mode="human"), "render_mode must be one of rgb_array, ansi, not 'human'"),
+        (lambda: Game(Catcher(), render_mode="human"), "render_mode must be one of None, rgb_array, ansi, not 'human'"),
         (lambda: Game(Catcher()).step(3), "action must be from 0 to 2, not 3"),
         (lambda: Game(Catcher()).step(1), "the game has not begun: reset comes before step"),
         (lambda: Games(Catcher(), 0), "num_envs must be at least 1"),

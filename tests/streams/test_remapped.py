@@ -82,7 +82,7 @@ def test_a_stream_follows_from_its_seed_alone():
         (lambda: el.Permutations(examples=0), "examples must be at least 1"),
         (lambda: el.Permutations(seed=-1), "seed must be at least 0"),
         (lambda: list(el.Rotations(examples=60_001)), "examples must be at most 60000"),
-        (lambda: el.Rotations(data="mnits"), "data must be mnist or fashion-mnist, not 'mnits'"),
+        (lambda: el.Rotations(data="mnits"), "data must be one of mnist, fashion-mnist, not 'mnits'"),
     ],
 )
 def test_bad_settings_are_refused_by_name(make, message):

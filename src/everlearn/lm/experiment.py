@@ -22,7 +22,7 @@ from everlearn.lm.texts import TEXTS, digest
 from everlearn.losses import next_token
 from everlearn.memory import Reservoir
 from everlearn.methods import MERBatches
-from everlearn.ranges import at_least, positive
+from everlearn.ranges import at_least, one_of, positive
 from everlearn.types import Batch, InputError, Memory
 
 WARM, LEAST = 0.01, 0.1
@@ -106,10 +106,10 @@ class LanguageExperiment:
         if self.method.replayed >= self.batch:
             raise InputError(f"of the {self.batch} rows of a batch, {self.method.replayed} can't be old ones")
         for name in self.texts:
-            _one_of("texts", name, TEXTS)
-        _one_of("size", self.size, SIZES)
-        _one_of("schedule", self.schedule, ("constant", "cosine"))
-        _one_of("kept", self.kept, ("testing", "validation"))
+            one_of(TEXTS, texts=name)
+        one_of(SIZES, size=self.size)
+        one_of(("constant", "cosine"), schedule=self.schedule)
+        one_of(("testing", "validation"), kept=self.kept)
 
     @property
     def length(self) -> int:
@@ -274,8 +274,3 @@ class Clocked:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Into the memory."""
         self.memory.load_state_dict(state)
-
-
-def _one_of(what: str, name: str, options: Any) -> None:
-    if name not in options:
-        raise InputError(f"{what} must be one of {', '.join(options)}, not {name!r}")

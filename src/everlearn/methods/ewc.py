@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from everlearn.batches import count, join, rows
-from everlearn.ranges import at_least, not_negative
-from everlearn.types import Batch, InputError, Learning, Penalty, Point, task_column
+from everlearn.ranges import at_least, not_negative, one_of
+from everlearn.types import Batch, Learning, Penalty, Point, task_column
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class EWC:
     def __post_init__(self) -> None:
         not_negative(strength=self.strength)
         at_least(1, kept=self.kept)
-        if self.fisher not in ("batch", "rows"):
-            raise InputError(f"fisher must be 'batch' or 'rows', not {self.fisher!r}")
+        one_of(("batch", "rows"), fisher=self.fisher)
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
         state, task = learner.state, int(task_column(batch, "EWC")[-1])

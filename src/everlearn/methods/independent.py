@@ -6,6 +6,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from everlearn.models.by_task import ByTask
+from everlearn.ranges import one_of
 from everlearn.types import Batch, InputError, Learning, task_column
 
 
@@ -25,8 +26,7 @@ class Independent:
     """Whether a network begins as a copy of the one that learned last, or as it was made."""
 
     def __post_init__(self) -> None:
-        if self.start not in ("previous", "own"):
-            raise InputError(f"start must be 'previous' or 'own', not {self.start!r}")
+        one_of(("previous", "own"), start=self.start)
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
         tasks, model = task_column(batch, "Independent").unique_consecutive().tolist(), learner.model

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from everlearn.batches import rows
 from everlearn.methods.reptile import meta_update
-from everlearn.ranges import at_least, positive
-from everlearn.types import Batch, InputError, Learning
+from everlearn.ranges import at_least, one_of, positive
+from everlearn.types import Batch, Learning
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,7 @@ class MER:
         at_least(1, batches=self.batches)
         at_least(0, replayed=self.replayed)
         positive(beta=self.beta, gamma=self.gamma)
-        if self.add not in ("after", "before"):
-            raise InputError(f"add must be 'after' or 'before', not {self.add!r}")
+        one_of(("after", "before"), add=self.add)
 
     def __call__(self, learner: Learning, batch: Batch) -> Tensor:
         learner.memory.expect(batch)

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from torch import nn
 
 from everlearn.chance import generator
-from everlearn.types import InputError
+from everlearn.ranges import one_of
 
 Initial = Literal["xavier", "torch"]
 """Xavier-uniform weights and zero biases, as in the networks of the MER experiments; or both uniform up to 1 / √inputs
@@ -19,8 +19,7 @@ def draw(model: nn.Module, initial: Initial, seed: int) -> None:
     Raises:
         InputError: there are no such initial weights.
     """
-    if initial not in get_args(Initial):
-        raise InputError(f"initial must be one of {', '.join(get_args(Initial))}, not {initial!r}")
+    one_of(get_args(Initial), initial=initial)
     chance = generator(seed, "weights")
     for layer in model.modules():
         if not isinstance(layer, nn.Conv2d | nn.Linear) or layer.bias is None:

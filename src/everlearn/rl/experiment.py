@@ -18,7 +18,7 @@ from everlearn.models import mlp
 from everlearn.models.initial import Initial
 from everlearn.models.nature import PIXELS, nature
 from everlearn.optimizers import OPTIMIZERS
-from everlearn.ranges import at_least, positive
+from everlearn.ranges import at_least, one_of, positive
 from everlearn.record import Record
 from everlearn.rl.agent import DQN, Epsilon
 from everlearn.rl.arms import arm_name
@@ -105,14 +105,10 @@ class GameExperiment:
         positive(lr=self.lr)
         if not self.hidden and self.pixels != PIXELS:
             raise InputError(f"the convolutional network needs pictures: pixels={PIXELS}, not {self.pixels}")
-        for name, options in (
-            ("sequence", SEQUENCES),
-            ("keep", ("fifo", "reservoir")),
-            ("optimizer", OPTIMIZERS),
-            ("initial", get_args(Initial)),
-        ):
-            if getattr(self, name) not in options:
-                raise InputError(f"{name} must be one of {', '.join(options)}, not {getattr(self, name)!r}")
+        one_of(SEQUENCES, sequence=self.sequence)
+        one_of(("fifo", "reservoir"), keep=self.keep)
+        one_of(OPTIMIZERS, optimizer=self.optimizer)
+        one_of(get_args(Initial), initial=self.initial)
         if self._is_viewed and not str(SEQUENCES[self.sequence][0]).startswith("everlearn/"):
             raise InputError(f"pixels and stack are for everlearn's own games, not for {self.sequence}")
 

@@ -12,7 +12,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from everlearn.ranges import at_least
+from everlearn.ranges import at_least, one_of
 from everlearn.rl.catcher import Catcher
 from everlearn.rl.flappy import FlappyBird
 from everlearn.rl.paint import compiled, paint
@@ -52,8 +52,7 @@ class Game(gymnasium.Env[np.ndarray, Any]):
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": FRAMES_PER_SECOND}  # noqa: RUF012
 
     def __init__(self, kind: Kind, view: View = VIEW, *, render_mode: str | None = None) -> None:
-        if render_mode not in (None, *RENDER_MODES):
-            raise InputError(f"render_mode must be one of {', '.join(RENDER_MODES)}, not {render_mode!r}")
+        one_of((None, *RENDER_MODES), render_mode=render_mode)
         self.kind, self.render_mode = kind, render_mode
         self.action_space = Discrete(len(kind.rules.actions))
         self.observation_space = view.space(kind.rules)

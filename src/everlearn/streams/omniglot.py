@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from everlearn.chance import generator
-from everlearn.ranges import at_least
+from everlearn.ranges import at_least, one_of
 from everlearn.streams.datasets import load
 from everlearn.types import Batch, InputError
 
@@ -57,8 +57,7 @@ class Omniglot:
         at_least(0, seed=self.seed)
         if self.tasks > ALPHABETS or self.held_out >= DRAWERS:
             raise InputError(f"there are {ALPHABETS} alphabets with {DRAWERS} drawings of each character")
-        if self.ink not in ("white", "black"):
-            raise InputError(f"ink must be 'white' or 'black', not {self.ink!r}")
+        one_of(("white", "black"), ink=self.ink)
 
     @property
     def classes(self) -> list[int]:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from everlearn.ranges import one_of
 from everlearn.streams.datasets import load
 from everlearn.types import Batch, InputError
 
@@ -19,8 +20,7 @@ def check_data(data: str) -> None:
     Raises:
         InputError: naming those that are.
     """
-    if data not in SETS:
-        raise InputError(f"data must be {' or '.join(SETS)}, not {data!r}")
+    one_of(SETS, data=data)
 
 
 @cache
