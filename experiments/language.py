@@ -81,8 +81,7 @@ def sizes(schedule: Schedule) -> str:
 
 def _less(one: Readings, other: Readings) -> tuple[str, ...]:
     """Seeds that both have, and each measure of the first less that of the second."""
-    seeds = {run.config["seed"] for run in one.runs} & {run.config["seed"] for run in other.runs}
-    return str(len(seeds)), *(_paired(one, other, measure) for measure in MEASURES.values())
+    return str(len({*one.seeds} & {*other.seeds})), *(_paired(one, other, measure) for measure in MEASURES.values())
 
 
 def _paired(one: Readings, other: Readings, measure: Callable[[Reading], float]) -> str:

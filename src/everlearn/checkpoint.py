@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from everlearn.memory.folder import sync_names
+from everlearn.files import sync_names
 from everlearn.types import InputError
 
 FORMAT = "everlearn/2"

@@ -1,7 +1,5 @@
 """An experiment as a value: a stream, a method, a memory, a network and a seed."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -101,9 +99,8 @@ class Experiment:
         config = self.config()
         config["stream"].pop("seed")
         config.pop("seed")
-        key = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:6]
         names = f"{type(self.stream).__name__}-{type(self.method).__name__}-{self.memory}".lower()
-        return f"{names}-{key}-seed{self.seed}"
+        return f"{names}-{recorded.key(config)}-seed{self.seed}"
 
     def learner(self) -> Learner:
         """A learner as this experiment begins with."""

@@ -1,5 +1,7 @@
 """Runs that are recorded in a folder, and go on from where they were last saved."""
 
+import hashlib
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +22,11 @@ State = dict[str, Any]
 Life = Callable[[State | None], Iterator[tuple[Any, State | None]]]
 """`life(state)` yields events (dataclasses) from the beginning, or from a saved state on; each with the state
 to save, where it is time to."""
+
+
+def key(config: Mapping[str, Any]) -> str:
+    """Settings in six letters and digits, for a folder's name."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:6]
 
 
 def is_finished(folder: Path, config: Mapping[str, Any]) -> bool:

@@ -7,8 +7,6 @@ import logging
 import multiprocessing
 import os
 import pickle
-import resource
-import signal
 import socket
 import tarfile
 import threading
@@ -261,31 +259,6 @@ def test_omniglot_from_the_official_zips_is_the_cached_file(monkeypatch):
         np.testing.assert_array_equal(names, packed["characters"][packed["character"][chosen]])
     monkeypatch.setenv("EVERLEARN_DATA", str(OMNIGLOT.parent))
     assert datasets.OMNIGLOT.load()["images"].shape == (32_460, 1379)
-
-
-def test_a_file_appears_whole_or_not_at_all(tmp_path):
-    file = tmp_path / "file"
-    source.write_whole(file, b"old")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        with pytest.raises(OSError, match="File too large"):
-            source.write_whole(file, b"new" * 1000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
-    assert file.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_a_file_can_be_read_by_those_whom_the_umask_lets(tmp_path):
-    before = os.umask(0o022)
-    try:
-        source.write_whole(tmp_path / "file", b"content")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize("damage", [lambda c: c[:-20], lambda c: c[:12] + b"!" * 50, lambda _: b"no"])

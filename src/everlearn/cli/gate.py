@@ -19,7 +19,7 @@ from everlearn.types import Batch, Diverged, InputError
 
 
 @runtime_checkable
-class Weighted(Protocol):
+class HasWeights(Protocol):
     """A learner, or an agent who has one."""
 
     def load_weights(self, path: Path, /) -> None:
@@ -67,7 +67,7 @@ class Gate:
     def _verdict(self) -> Verdict:
         sys.path.insert(0, str(Path.cwd()))
         learner = _function(self.learner)()
-        if not isinstance(learner, Weighted):
+        if not isinstance(learner, HasWeights):
             raise InputError(
                 f"{self.learner} must give an everlearn.Learner or an agent, not a {type(learner).__name__}"
             )

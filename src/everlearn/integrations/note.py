@@ -7,7 +7,7 @@ from zlib import crc32
 
 from transformers import PreTrainedTokenizerBase
 
-from everlearn.streams.source import write_whole
+from everlearn.files import write_whole
 from everlearn.types import InputError
 
 

@@ -1,7 +1,5 @@
 """A language model's reading of one text after another, as a value."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import ceil, cos, pi
@@ -142,8 +140,7 @@ class LanguageExperiment:
     def folder(self) -> str:
         """A name for the run's folder; runs that differ only in the seed share all but its end."""
         config = {name: value for name, value in self.config().items() if name != "seed"}
-        key = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:6]
-        return f"{self.tokens}-{self.size}-{key}-seed{self.seed}"
+        return f"{self.tokens}-{self.size}-{recorded.key(config)}-seed{self.seed}"
 
     def learner(self) -> Learner:
         """The learner as it begins."""

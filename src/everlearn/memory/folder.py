@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from everlearn.files import sync_names
 from everlearn.types import InputError
 
 
@@ -148,17 +149,6 @@ class Folder:
             self._made |= not self.has(name)
             self._files[name] = os.open(self.path / name, self._flags, 0o666)
         return self._files[name]
-
-
-def sync_names(folder: Path) -> None:
-    """Return once the names in a folder would survive a crash."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read(file: int, parts: Sequence[tuple[int, int]]) -> None:

@@ -28,7 +28,7 @@ MOST = 2**27
 
 
 def reopen(path: str | Path, *, seed: int = 0) -> BoundedMemory:
-    """The memory that is kept in a folder, to go on with.
+    """The memory that is kept in a folder, to go on with: it draws with replacement, and keeps two saved states.
 
     Args:
         path: the folder.

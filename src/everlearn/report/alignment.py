@@ -35,16 +35,14 @@ def _row(result: Result) -> tuple[str, ...]:
         result.method,
         "–" if result.method in NO_MEMORY else f"{result.config['memory']:,}",
         str(len(result.runs)),
-        *(_told(result.alignment(when, "dot")) for when in PROTOCOLS),
+        *(_reading(result.alignment(when, "dot")) for when in PROTOCOLS),
         f"{paper.mean:+.3f} ± {paper.deviation:.3f}" if paper else "–",
-        *(_told(result.alignment(when, "cosine")) for when in PROTOCOLS),
+        *(_reading(result.alignment(when, "cosine")) for when in PROTOCOLS),
     )
 
 
-def _told(value: Interval | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value.mean:+.3f}" if value.half is None else f"{value.mean:+.3f} ± {value.half:.3f}"
+def _reading(value: Interval | None) -> str:
+    return "–" if value is None else f"{value:+.3f}"
 
 
 def alignment_table(results: Sequence[Result]) -> str:

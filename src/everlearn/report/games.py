@@ -1,6 +1,5 @@
 """Games in the report: a table of the arms, their scores over time, and films of agents at play."""
 
-import json
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
@@ -10,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from everlearn.report.figures import every_game
+from everlearn.report.html import settings, table
 from everlearn.report.lives import LAST, Life, Lives, gap
 from everlearn.report.results import Interval
 from everlearn.report.text import aligned, ruled
@@ -19,12 +19,7 @@ HEADINGS = ("arm", "seeds", "rate", "learned", "at the end", "task 1 learned", "
 SECTION = Template("""<section>
 <h2>$title</h2>
 <p>$caption</p>
-<div class="wide"><table>
-<thead><tr>$headings</tr></thead>
-<tbody>
-$rows
-</tbody>
-</table></div>
+$table
 <p>$gaps</p>
 <h2>Every task</h2>
 <p>One line a task, from the first (blue) to the last (red), the mean over seeds; thick while the task is in training.
@@ -34,7 +29,7 @@ $dotted</p>
 $figures
 </div>
 $films
-<details><summary>Settings and versions</summary><pre>$settings</pre></details>
+$settings
 </section>""")
 
 FILMS = Template("""<h2>At play</h2>
@@ -70,22 +65,19 @@ def _row(lives: Lives, name: str) -> tuple[str, ...]:
         name,
         str(len(lives.runs)),
         f"{lives.experiment.lr:.3g}",
-        *map(_told, (lives.learned(), lives.at_end(), own, last)),
-        _told(lives.hits()) + " %" if lives.experiment.sequence.startswith("catcher") else "–",
+        *map(_score, (lives.learned(), lives.at_end(), own, last)),
+        _score(lives.hits()) + " %" if lives.experiment.sequence.startswith("catcher") else "–",
         f"{sum(run.speed for run in lives.runs) / len(lives.runs):,.0f}",
     )
 
 
-def _told(value: Interval) -> str:
-    if value.half is None:
-        return f"{value.mean:.1f}"
-    places = decimals(value.half)
-    return f"{value.mean:z.{places}f} ± {value.half:.{places}f}"
+def _score(value: Interval) -> str:
+    return f"{value:z.{decimals(value.half)}f}"
 
 
-def decimals(half: float) -> int:
-    """How many of a score mean something, where half of its interval is so much."""
-    return 0 if half >= 10 else 1
+def decimals(half: float | None) -> int:
+    """How many of a score mean something, where half of its interval is so much; None is of a single seed."""
+    return 0 if half is not None and half >= 10 else 1
 
 
 def game_title(group: Sequence[Lives]) -> str:
@@ -138,21 +130,13 @@ def game_section(group: Sequence[Lives]) -> str:
     return SECTION.substitute(
         title=escape(game_title(group)),
         caption=escape(game_caption(group)).replace("\n", "<br>"),
-        headings="".join(f"<th>{heading}</th>" for heading in HEADINGS),
-        rows="\n".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in game_rows(group)
-        ),
+        table=table(HEADINGS, game_rows(group)),
         gaps="<br>".join(map(escape, gaps(group))),
         dotted="Dotted: the paper's own, read off its figures." if any(lives.published[0] for lives in group) else "",
         figures="\n".join(f"<figure>{figure}</figure>" for figure in every_game(group, arm_names(group))),
         films=_films(group),
-        settings=escape("\n".join(_settings(lives) for lives in group)),
+        settings=settings((one.experiment.config(), one.seeds, one.runs[0].versions) for one in group),
     )
-
-
-def _settings(lives: Lives) -> str:
-    config = {key: value for key, value in lives.experiment.config().items() if key != "seed"} | {"seeds": lives.seeds}
-    return json.dumps(config | {"versions": lives.runs[0].versions}, ensure_ascii=False)
 
 
 def _films(group: Sequence[Lives]) -> str:

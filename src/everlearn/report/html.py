@@ -1,7 +1,10 @@
 """The frame of a self-contained HTML page: opens offline, reads on a phone, light and dark."""
 
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from string import Template
+from typing import Any
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -48,3 +51,34 @@ def page(title: str, body: str) -> str:
         body: HTML.
     """
     return _PAGE.substitute(title=escape(title), body=body)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, above: str = "", theirs: int | None = None) -> str:
+    """A table that scrolls where it is too wide for the page.
+
+    Args:
+        headings: in plain text, as the cells are.
+        rows: as many cells each.
+        above: HTML of a row above the headings.
+        theirs: the column, counted from 0, from which on figures are another's and set apart.
+    """
+    classes = [' class="theirs"' if column == theirs else "" for column in range(len(headings))]
+
+    def row(kind: str, cells: Sequence[str]) -> str:
+        told = (f"<{kind}{own}>{escape(cell)}</{kind}>" for own, cell in zip(classes, cells, strict=True))
+        return f"<tr>{''.join(told)}</tr>"
+
+    body = "\n".join(row("td", cells) for cells in rows)
+    return (
+        f'<div class="wide"><table>\n<thead>{above}{row("th", headings)}</thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table></div>"
+    )
+
+
+def settings(arms: Iterable[tuple[Mapping[str, Any], Sequence[int], Mapping[str, str]]]) -> str:
+    """Of each arm its settings, its seeds and the versions that it ran with, folded away."""
+    told = []
+    for config, seeds, versions in arms:
+        own = {name: value for name, value in config.items() if name != "seed"}
+        told.append(json.dumps(own | {"seeds": [*seeds], "versions": dict(versions)}, ensure_ascii=False))
+    return f"<details><summary>Settings and versions</summary><pre>{escape(chr(10).join(told))}</pre></details>"

@@ -86,6 +86,11 @@ class Readings:
         """Its name."""
         return arm_name(MERBatches(**self.config["method"]), self.config["joint"])
 
+    @property
+    def seeds(self) -> list[int]:
+        """In order."""
+        return [run.config["seed"] for run in self.runs]
+
     def of(self, measure: Callable[[Reading], float]) -> Interval:
         """A measure's mean over seeds."""
         return interval([measure(run) for run in self.runs])
@@ -144,7 +149,7 @@ def language_rows(group: Sequence[Readings]) -> list[tuple[str, ...]]:
             readings.arm,
             str(len(readings.runs)),
             f"{readings.config['lr']:g}",
-            *(_told(readings.of(measure)) for measure in MEASURES.values()),
+            *(f"{readings.of(measure):.3f}" for measure in MEASURES.values()),
             f"{100 * readings.of(lambda run: run.remembering).mean:.1f} %",
             f"{readings.of(lambda run: run.speed).mean:,.0f}",
         )
@@ -157,10 +162,6 @@ MEASURES: dict[str, Callable[[Reading], float]] = {
     "retained": lambda run: run.retained,
     "learned": lambda run: run.learned,
 }
-
-
-def _told(value: Interval) -> str:
-    return f"{value.mean:.3f}" if value.half is None else f"{value.mean:.3f} ± {value.half:.3f}"
 
 
 def language_title(group: Sequence[Readings]) -> str:

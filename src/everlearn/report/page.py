@@ -1,16 +1,16 @@
 """The report: one self-contained HTML page."""
 
-import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 
+from everlearn.files import write_whole
 from everlearn.report.alignment import CAPTION, PROTOCOLS, alignment_rows
 from everlearn.report.alignment import HEADINGS as ALIGNED
 from everlearn.report.figures import every_task, every_text, seen_so_far
 from everlearn.report.games import game_section
-from everlearn.report.html import page
+from everlearn.report.html import page, settings, table
 from everlearn.report.language import CAPTION as LANGUAGE_CAPTION
 from everlearn.report.language import HEADINGS as LANGUAGE
 from everlearn.report.language import Readings, language_gaps, language_rows, language_title
@@ -18,20 +18,14 @@ from everlearn.report.lives import Lives
 from everlearn.report.results import Result, names
 from everlearn.report.svg import COLOURS
 from everlearn.report.tables import HEADINGS, by_stream, caption, paper_heading, rows
-from everlearn.streams.source import write_whole
+
+OURS = len(HEADINGS) - 3
+"""Columns before the paper's."""
 
 SECTION = Template("""<section>
 <h2>$title</h2>
 <p>$caption</p>
-<div class="wide"><table>
-<thead>
-<tr><th colspan="8"></th><th colspan="3" class="theirs">$theirs</th></tr>
-<tr>$headings</tr>
-</thead>
-<tbody>
-$rows
-</tbody>
-</table></div>
+$table
 <h2>Accuracy over the stream</h2>
 <p>On the tasks that have begun so far: the mean over seeds, and their range.</p>
 $overview
@@ -42,38 +36,29 @@ passed is forgetting.</p>
 <div class="figures">
 $tasks
 </div>
-<details><summary>Settings and versions</summary><pre>$settings</pre></details>
+$settings
 </section>""")
 
 ALIGNMENT = Template("""<h2>How gradients agree</h2>
 <p>$caption</p>
-<div class="wide"><table>
-<thead>
-<tr><th colspan="4"></th><th colspan="$across">dot products</th><th></th><th colspan="$across">cosines</th></tr>
-<tr>$headings</tr>
-</thead>
-<tbody>
-$rows
-</tbody>
-</table></div>""")
+$table""")
 
+ABOVE_ALIGNED = (
+    f'<tr><th colspan="4"></th><th colspan="{len(PROTOCOLS)}">dot products</th><th></th>'
+    f'<th colspan="{len(PROTOCOLS)}">cosines</th></tr>'
+)
 
 TEXTS = Template("""<section>
 <h2>$title</h2>
 <p>$caption</p>
-<div class="wide"><table>
-<thead><tr>$headings</tr></thead>
-<tbody>
-$rows
-</tbody>
-</table></div>
+$table
 <p>$gaps</p>
 <h2>Every text</h2>
 <p>One line a text, the mean over seeds; thick while the text is read. A line that rises after that is forgetting.</p>
 <div class="figures">
 $figures
 </div>
-<details><summary>Settings and versions</summary><pre>$settings</pre></details>
+$settings
 </section>""")
 
 
@@ -104,35 +89,30 @@ def _section(results: Sequence[Result]) -> str:
     return SECTION.substitute(
         title=escape(_title(results[0])),
         caption=escape(caption(results)).replace("\n", "<br>"),
-        theirs=paper_heading(results),
-        headings="".join(f"<th{_class(i)}>{heading}</th>" for i, heading in enumerate(HEADINGS)),
-        rows="\n".join(_html_row(row) for row in rows(results)),
+        table=table(HEADINGS, rows(results), above=_above(results), theirs=OURS),
         overview="\n".join(f'<figure class="one">{figure}</figure>' for figure in _overview(drawn)),
         tasks="\n".join(
             f"<figure>{every_task(result, name)}</figure>" for result, name in zip(drawn, names(drawn), strict=True)
         ),
         alignment=_alignment(results),
-        settings=escape("\n".join(_settings(result) for result in results)),
+        settings=settings((one.config, one.seeds, one.runs[0].versions) for one in results),
     )
+
+
+def _above(results: Sequence[Result]) -> str:
+    across = len(HEADINGS) - OURS
+    return f'<tr><th colspan="{OURS}"></th><th colspan="{across}" class="theirs">{paper_heading(results)}</th></tr>'
 
 
 def _text_section(group: Sequence[Readings]) -> str:
-    rows = language_rows(group)
     return TEXTS.substitute(
         title=escape(language_title(group)),
         caption=escape(LANGUAGE_CAPTION).replace("\n", "<br>"),
-        headings="".join(f"<th>{heading}</th>" for heading in LANGUAGE),
-        rows="\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows),
+        table=table(LANGUAGE, language_rows(group)),
         gaps="<br>".join(map(escape, language_gaps(group))),
         figures="\n".join(f"<figure>{figure}</figure>" for figure in every_text(group)),
-        settings=escape("\n".join(_reading_settings(one) for one in group)),
+        settings=settings((one.config, one.seeds, one.runs[0].versions) for one in group),
     )
-
-
-def _reading_settings(readings: Readings) -> str:
-    seeds = [run.config["seed"] for run in readings.runs]
-    config = {key: value for key, value in readings.config.items() if key != "seed"} | {"seeds": seeds}
-    return json.dumps(config | {"versions": readings.runs[0].versions}, ensure_ascii=False)
 
 
 def _alignment(results: Sequence[Result]) -> str:
@@ -141,10 +121,7 @@ def _alignment(results: Sequence[Result]) -> str:
     if not found:
         return ""
     return ALIGNMENT.substitute(
-        caption=escape(CAPTION).replace("\n", " "),
-        across=len(PROTOCOLS),
-        headings="".join(f"<th>{heading}</th>" for heading in ALIGNED),
-        rows="\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in found),
+        caption=escape(CAPTION).replace("\n", " "), table=table(ALIGNED, found, above=ABOVE_ALIGNED)
     )
 
 
@@ -163,16 +140,3 @@ def _overview(results: Sequence[Result]) -> list[str]:
         own, most = [result for result in ordered if result.config["memory"] == size], len(COLOURS)
         figures += [seen_so_far(own[i : i + most], f"memory {size:,}") for i in range(0, len(own), most)]
     return figures
-
-
-def _html_row(row: Sequence[str]) -> str:
-    return "<tr>" + "".join(f"<td{_class(i)}>{escape(cell)}</td>" for i, cell in enumerate(row)) + "</tr>"
-
-
-def _class(column: int) -> str:
-    return ' class="theirs"' if column == len(HEADINGS) - 3 else ""
-
-
-def _settings(result: Result) -> str:
-    config = {key: value for key, value in result.config.items() if key != "seed"} | {"seeds": result.seeds}
-    return json.dumps(config | {"versions": result.runs[0].versions}, ensure_ascii=False)

@@ -29,6 +29,15 @@ class Interval:
     half: float | None
     """None for a single seed."""
 
+    def __format__(self, spec: str) -> str:
+        """The mean as `spec` has it, and the half-width likewise but for its sign.
+
+        >>> f"{Interval(2.0, 0.5):+.1f}"
+        '+2.0 ± 0.5'
+        """
+        mean = format(self.mean, spec)
+        return mean if self.half is None else f"{mean} ± {format(self.half, spec.removeprefix('+'))}"
+
 
 def interval(values: Sequence[float]) -> Interval:
     """The mean and its confidence interval.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from everlearn.metrics import backward_transfer, forward_transfer, learning_accuracy, retained_accuracy
 from everlearn.presets import NO_MEMORY
 from everlearn.published import FORWARD, REPRODUCED_SEEDS, Figure, reproduced
-from everlearn.report.results import Interval, Result, names
+from everlearn.report.results import Result, names
 from everlearn.report.text import aligned, ruled
 
 HEADINGS = ("method", "memory", "seeds", "RA", "LA", "BTI", "steps", "learning", "RA", "LA", "BTI")
@@ -24,18 +24,13 @@ def _row(result: Result, name: str) -> tuple[str, ...]:
         name,
         _memory(result),
         str(len(result.runs)),
-        _ours(result.measure(retained_accuracy)),
-        _ours(result.measure(learning_accuracy)),
-        _ours(result.measure(backward_transfer), signed=True),
+        f"{result.measure(retained_accuracy):.2f}",
+        f"{result.measure(learning_accuracy):.2f}",
+        f"{result.measure(backward_transfer):+.2f}",
         f"{result.runs[0].steps:,}",
         f"{seconds:,.1f} s",
         *((_theirs(paper.ra), _theirs(paper.la), _theirs(paper.bti, signed=True)) if paper else ("–",) * 3),
     )
-
-
-def _ours(value: Interval, *, signed: bool = False) -> str:
-    mean = f"{value.mean:+.2f}" if signed else f"{value.mean:.2f}"
-    return mean if value.half is None else f"{mean} ± {value.half:.2f}"
 
 
 def _theirs(figure: Figure | None, *, signed: bool = False) -> str:
@@ -89,7 +84,7 @@ def transfer_table(results: Sequence[Result]) -> str:
     """Table 5 of the paper for a terminal: forward transfer and interference, ours and published."""
     lines = [("method", "memory", "seeds", "FTI", "the paper")]
     for result, name in zip(results, names(results), strict=True):
-        ours = _ours(result.measure(forward_transfer))
+        ours = f"{result.measure(forward_transfer):.2f}"
         lines.append((name, _memory(result), str(len(result.runs)), ours, _theirs(FORWARD.get(result.method))))
     told = "FTI: how much better a task is than chance before it is learned, in points (Table 5; ± as above)."
     return "\n".join([*ruled(aligned(lines)[0]), told])
@@ -100,7 +95,7 @@ def reproduction_table(results: Sequence[Result]) -> str:
     lines = [("method", "memory", "seeds", "RA", f"the paper, {REPRODUCED_SEEDS} seeds")]
     for result, name in zip(results, names(results), strict=True):
         theirs = reproduced(result.stream, result.method, result.config["memory"])
-        ours = _ours(result.measure(retained_accuracy))
+        ours = f"{result.measure(retained_accuracy):.2f}"
         lines.append((name, _memory(result), str(len(result.runs)), ours, _theirs(theirs)))
     return "\n".join([*ruled(aligned(lines)[0]), 'RA against the "Different Seeds" of Tables 7-9; ± as above.'])
 

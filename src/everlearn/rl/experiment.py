@@ -1,7 +1,5 @@
 """An experiment with games as a value: a sequence of tasks, a method, a memory, a network and a seed."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -159,8 +157,8 @@ class GameExperiment:
     def folder(self) -> str:
         """A name for the run's folder; runs that differ only in the seed share all but its end."""
         config = {name: value for name, value in self.config().items() if name != "seed"}
-        key = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:6]
-        return f"{self.sequence}-{type(self.method).__name__.lower()}-{self.keep}-{key}-seed{self.seed}"
+        names = f"{self.sequence}-{type(self.method).__name__.lower()}-{self.keep}"
+        return f"{names}-{recorded.key(config)}-seed{self.seed}"
 
     def environment(self) -> Changing:
         """The tasks."""

@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from everlearn.files import write_whole
 from everlearn.launch import cores
 from everlearn.story.addition import course
 from everlearn.story.dilemma import point, sweep
 from everlearn.story.page import story_page
 from everlearn.story.tradeoff import LEARNERS, look
 from everlearn.streams.datasets import load
-from everlearn.streams.source import write_whole
 
 NETWORKS = range(10, 15)
 """Seeds of the networks that learn to add; the settings were tried out on others."""

@@ -19,10 +19,10 @@ from pathlib import Path
 from threading import Thread
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
-from uuid import uuid4
 
 import numpy as np
 
+from everlearn.files import write_whole
 from everlearn.types import InputError
 
 PATIENCE = 10.0
@@ -173,20 +173,6 @@ def unpacked(content: bytes) -> bytes:
         return decompress(content)
     except (EOFError, OSError, ValueError, zlib.error):
         return b""
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Write a file so that others see it whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f"{file.name}.{uuid4().hex}.part")
-    try:
-        with aside.open("xb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        aside.replace(file)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def download(address: str) -> bytes:
