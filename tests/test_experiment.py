@@ -50,8 +50,8 @@ def test_the_record_holds_settings_versions_and_every_event_but_the_rows(unbroke
         *(type(event).__name__.lower() for event in events if not isinstance(event, Learned)),
         "finished",
     ]
-    # The process's: a bound is in test_launch.py, where a process is one run's own.
-    assert 0 < lines[-1]["peak_rss_mb"] <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    # The whole process's: a bound is in test_launch.py, where a process is one run's own.
+    assert lines[-1]["peak_rss_mb"] > 0
 
 
 @pytest.mark.parametrize("stop", [1, 7, 13, 17])

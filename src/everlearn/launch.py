@@ -3,9 +3,11 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
@@ -104,17 +106,16 @@ def launch(experiments: Sequence[Launched], out: Path, workers: int | None = Non
     context = multiprocessing.get_context("spawn")
     messages, stop = context.Queue(), context.Event()
     failures: dict[Path, Exception] = {}
+    folders: dict[Future, Path] = {}
     interrupted = False
     size = min(workers, len(experiments))
     with (
         _Bars(experiments) as bars,
         ProcessPoolExecutor(size, context, initializer=_prepare, initargs=(messages, stop)) as pool,
     ):
-        # Processes that start while it is ignored ignore Ctrl-C from their first moment.
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        folders = {pool.submit(_perform, one, out / one.folder()): out / one.folder() for one in experiments}
-        signal.signal(signal.SIGINT, handler)
         try:
+            with _ctrl_c_later():
+                folders |= {pool.submit(_perform, one, out / one.folder()): out / one.folder() for one in experiments}
             _watch(list(folders), messages, bars)
         except KeyboardInterrupt:
             interrupted = True
@@ -127,6 +128,23 @@ def launch(experiments: Sequence[Launched], out: Path, workers: int | None = Non
             if isinstance(error, Exception):
                 failures[folder] = error
     return Outcome(failures, interrupted)
+
+
+@contextmanager
+def _ctrl_c_later() -> Generator[None]:
+    """Ctrl-C within comes at the end; to processes that start within it never comes."""
+    came: list[bool] = []
+    handler = signal.signal(signal.SIGINT, lambda *_: came.append(True))
+    # Another thread may still take it for this process; processes have what is blocked from this thread.
+    blocked = None if sys.platform == "win32" else signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if blocked is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _check_folder(out: Path) -> None:
