@@ -148,6 +148,9 @@ class BoundedMemory:
             InputError: naming the column that differs.
         """
         check_lengths(batch)
+        self._expect(batch)
+
+    def _expect(self, batch: Batch) -> None:
         self._rule.expect(self._counters, batch)
         self._rows.expect(batch)
 
@@ -161,7 +164,7 @@ class BoundedMemory:
         check_lengths(batch)
         if count(batch) == 0:
             return
-        self.expect(batch)
+        self._expect(batch)
         at_once = self._rows.at_once
         if at_once is None or count(batch) <= at_once:
             self._add(batch)

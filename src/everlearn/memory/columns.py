@@ -1,7 +1,7 @@
 """Columns in RAM, with rows read and written by slot number."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -114,7 +114,8 @@ class Columns:
 
     def read(self, slots: Tensor) -> Batch:
         """The same as a batch."""
-        return padded(self.rows(slots), self.padding)
+        rows = self.rows(slots)
+        return padded(rows, self.padding) if self.padding else cast(Batch, rows)
 
     def show(self, slots: Tensor) -> Batch:
         """The rows in `slots`, to be read only: views, where those are the first ones in order."""

@@ -39,11 +39,14 @@ SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32}
 
 def signed(values: Tensor) -> Tensor:
     """The same bits in a dtype that torch can read and write by number."""
-    return values.view(SIGNED.get(values.dtype, values.dtype))
+    other = SIGNED.get(values.dtype)
+    return values if other is None else values.view(other)
 
 
 def selected(values: Tensor, index: Tensor) -> Tensor:
     """A copy of the rows at `index`, in that order."""
+    if values.dtype not in SIGNED:
+        return values.index_select(0, index)
     return signed(values).index_select(0, index).view(values.dtype)
 
 
