@@ -17,6 +17,7 @@ import paper
 import pytest
 
 from everlearn import presets
+from everlearn.lm.comparisons import RATES
 from everlearn.metrics import retained_accuracy
 from everlearn.rl.arms import ARMS
 from everlearn.rl.comparisons import STEP
@@ -43,6 +44,11 @@ def test_the_games_have_the_step_that_was_searched():
     for game in games_search.GAMES["numbers"]:
         assert {games_search.best("numbers", game, arm) for arm in ARMS.values()} == {STEP}
     assert games_search.best_in_common("pictures", "catcher") == STEP
+
+
+def test_the_language_models_have_the_rates_that_were_searched():
+    for memory, schedule, name in language_search.searches():
+        assert RATES[memory, schedule][name] == language_search.best(memory, schedule, name)
 
 
 def test_a_search_goes_on_while_the_best_rate_is_the_last_on_one_side():

@@ -17,10 +17,16 @@ SMALL = 110
 FEW = ("plain", "replay 25 %", "replay 25 % + Reptile")
 REPLAYING = tuple(name for name in ARMS if name.startswith("replay"))
 
-RATE = 0.005
-"""Until it is searched."""
-RATES: Mapping[tuple[int | None, Schedule, str], float] = {}
-"""By memory, schedule and arm, the rate that retains most on seed 100 (`experiments/language_search.py`)."""
+RATES: Mapping[tuple[int | None, Schedule], Mapping[str, float]] = {
+    (memory, schedule): dict(zip(names, rates, strict=True))
+    for memory, names, schedule, rates in (
+        (None, ARMS, "constant", (0.000625, 0.00125, 0.00125, 0.005, 0.0025, 0.005, 0.0025, 0.005, 0.0025, 0.005)),
+        (None, ARMS, "cosine", (0.00125, 0.005, 0.0025, 0.005, 0.0025, 0.005, 0.0025, 0.005, 0.0025, 0.005)),
+        (SMALL, REPLAYING, "constant", (0.00125, 0.005, 0.00125, 0.005, 0.01, 0.02)),
+        (SMALL, REPLAYING, "cosine", (0.0025, 0.005, 0.0025, 0.005, 0.0025, 0.005)),
+    )
+}
+"""By memory and schedule, each arm's rate that retains most on seed 100 (`experiments/language_search.py`)."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ def comparison(
 def _runs(own: Comparison, arms: tuple[str, ...], more: dict[str, Any], seed: int) -> Iterator[LanguageExperiment]:
     memory = own.settings.get("memory")
     for schedule, name in product(own.schedules, arms):
-        arm, lr = ARMS[name], RATES.get((memory, schedule, name), RATE)
+        arm, lr = ARMS[name], RATES[memory, schedule][name]
         settings: dict[str, Any] = {
             **own.settings,
             **more,
