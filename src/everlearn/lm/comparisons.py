@@ -14,7 +14,8 @@ SCHEDULES: tuple[Schedule, ...] = ("constant", "cosine")
 SMALL = 110
 """Rows: one in a hundred of those that an arm reads that replays a quarter."""
 
-FEW = ("plain", "replay 25 %", "replay 25 % + Reptile")
+FEW = ("plain", "replay 50 %", "replay 50 % + Reptile")
+"""Reading on, and what retains most on bytes."""
 REPLAYING = tuple(name for name in ARMS if name.startswith("replay"))
 
 RATES: Mapping[tuple[int | None, Schedule], Mapping[str, float]] = {
