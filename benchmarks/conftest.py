@@ -72,7 +72,7 @@ def pytest_terminal_summary(terminalreporter, config):
     for ratio in ratios:
         bound = f"{'at least' if ratio.at_least else 'at most'} {ratio.target:g}"
         mark = "" if ratio.reached else "   NOT REACHED"
-        terminalreporter.write_line(f"{ratio.claim:<{width}}  {ratio.measured:7.2f}  {bound:<13} {ratio.details}{mark}")
+        terminalreporter.write_line(f"{ratio.claim:<{width}}  {ratio.measured:7.3g}  {bound:<13} {ratio.details}{mark}")
     if path := os.environ.get("BENCHMARK_RECORD"):
         record = {"versions": versions(), "ratios": [asdict(ratio) for ratio in ratios]}
         Path(path).write_text(json.dumps(record, indent=1) + "\n")

@@ -24,7 +24,7 @@ from everlearn.report.language import read_readings
 
 RECORDS = Path(__file__).parent / "language-search"
 RATES = (0.0025, 0.005, 0.01, 0.02)
-BEYOND = ((0.00125, 0.000625), (0.04, 0.08))
+BEYOND = ((0.00125, 0.000625, 0.0003125), (0.04, 0.08))
 """Below and above, in the order in which they are tried."""
 MEMORIES: Mapping[int | None, tuple[str, ...]] = {None: tuple(ARMS), SMALL: REPLAYING}
 """Which arms are searched with a memory of so many rows."""

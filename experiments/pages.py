@@ -35,7 +35,7 @@ def speed() -> str:
     for claim, ratio in (first | newer).items():
         bound = f"{'≥' if ratio['at_least'] else '≤'} {ratio['target']:g}"
         cells = [
-            (f"{one[claim]['measured']:.2f}", one[claim]["details"]) if claim in one else ("–", "")
+            (f"{one[claim]['measured']:.3g}", one[claim]["details"]) if claim in one else ("–", "")
             for one in (first, newer)
         ]
         lines.append(f"| {claim} | {cells[0][0]} | {bound} | {cells[0][1]} | {' | '.join(cells[1])} |")
@@ -47,7 +47,7 @@ def stores() -> str:
     lines = ["| | ratio | reached for | ours and theirs |", "|---|---|---|---|"]
     for ratio in json.loads((ROOT / "benchmarks" / "stores.json").read_text())["ratios"]:
         bound = f"{'≥' if ratio['at_least'] else '≤'} {ratio['target']:g}"
-        lines.append(f"| {ratio['claim']} | {ratio['measured']:.2f} | {bound} | {ratio['details']} |")
+        lines.append(f"| {ratio['claim']} | {ratio['measured']:.3g} | {bound} | {ratio['details']} |")
     return "\n".join(lines)
 
 

@@ -54,8 +54,26 @@ def test_what_is_read_ahead_is_what_is_drawn_next(make, tmp_path, monkeypatch):
     memory = make(20, path=tmp_path)
     assert batches(memory) == plain
     size = memory._rows._size
-    assert [[block * size for block in blocks] for blocks in read] == ahead[:-1]
+    assert all({block * size for block in blocks} <= set(told) for blocks, told in zip(read, ahead[:-1], strict=True))
     assert len(read) >= 38
+
+
+def test_read_ahead_is_also_where_as_many_rows_will_be_written(tmp_path, monkeypatch):
+    memory, ahead, written, write = el.Fifo(100, path=tmp_path), [], [], OnDisk._write_blocks
+
+    def watched(rows, blocks, packed):
+        written.extend(blocks)
+        write(rows, blocks, packed)
+
+    batches = list(stream(30, size=7))
+    for batch in batches[:-1]:
+        memory.add(batch)
+    monkeypatch.setattr(Folder, "prefetch", lambda folder, name, parts: ahead.extend(place for place, _ in parts))
+    monkeypatch.setattr(OnDisk, "_write_blocks", watched)
+    memory.prefetch(3)
+    memory.add(batches[-1])
+    assert len(written) == 7
+    assert {block * memory._rows._size for block in written} <= set(ahead)
 
 
 def test_a_resumed_run_draws_as_an_unbroken_one(tmp_path):

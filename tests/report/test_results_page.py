@@ -58,7 +58,7 @@ def test_a_search_goes_on_while_the_best_rate_is_the_last_on_one_side():
     assert language_search.missing(losses | {0.02: 0.5}) == [0.04]
     assert language_search.missing(losses | {0.02: 0.5, 0.04: math.inf}) == []
     assert language_search.missing(losses | {0.0025: 0.5}) == [0.00125]
-    assert language_search.missing(losses | {0.0025: 0.5, 0.00125: 0.4, 0.000625: 0.3}) == []
+    assert language_search.missing(losses | {0.0025: 0.5, 0.00125: 0.4, 0.000625: 0.3, 0.0003125: 0.2}) == []
 
 
 def life(scores, seed=0, tasks=(0, 1, 0)):

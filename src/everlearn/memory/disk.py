@@ -57,6 +57,7 @@ class OnDisk:
         self._process = os.getpid()
         self.closed = False
         self._failed: BaseException | None = None
+        self._allocated = 0
         try:
             state = recall(folder) if folder.has(JOURNAL) else State(rule)
             _check_fits(state, rule, slots, folder.path)
@@ -166,8 +167,11 @@ class OnDisk:
         return intact
 
     def prefetch(self, slots: Tensor) -> None:
-        """Begin to read these rows, in the background."""
-        blocks = self._blocks(self._places[slots, 0]).sort().values.tolist()
+        """Begin to read these rows, in the background, and where as many as the last ones will be written.
+
+        The system has to read a page before a part of it is written.
+        """
+        blocks = self._blocks(self._places[slots, 0]).sort().values.tolist() + self._free[: self._allocated]
         self._folder.prefetch(ROWS, [(block * self._size, self._size) for block in blocks])
 
     def show(self, slots: Tensor) -> Batch:
@@ -358,7 +362,8 @@ class OnDisk:
             self.flush(self._state.counters)
         if len(self._free) < n:
             self._grow(n - len(self._free))
-        taken, self._free = self._free[:n], self._free[n:]
+        taken, self._allocated = self._free[:n], n
+        del self._free[:n]
         return taken
 
     def _planned(self) -> int:
