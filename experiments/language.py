@@ -109,7 +109,7 @@ def shown() -> list[tuple[str, Schedule]]:
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(cells)} |".replace(" -", " −")
 
 
 if __name__ == "__main__":
