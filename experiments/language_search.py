@@ -1,9 +1,10 @@
 """Learning rates for the language models: each arm has the same search.
 
-Four rates an arm, schedule and memory, on seed 100 and rows that the comparisons are not tested on, and more beyond
-while the best is the highest or the lowest of them. The best is the one that retains most, and of equal ones the
-smaller; a run that diverges retains nothing. Those found stand in `everlearn.lm.comparisons`. A Reptile step takes back
-a part of what ten steps did, so that no rate serves arms with and without alike.
+Six rates an arm, schedule and memory, on seed 100 and rows that the comparisons are not tested on, and more beyond
+while the best is the highest or the lowest of them. All six are run, as what is retained may have two lowest places.
+The best is the one that retains most, and of equal ones the smaller; a run that diverges retains nothing. Those found
+stand in `everlearn.lm.comparisons`. A Reptile step takes back a part of what ten steps did, so that no rate serves
+arms with and without alike.
 
     python experiments/language_search.py run      runs what is missing, into experiments/language-search
     python experiments/language_search.py          prints the tables
@@ -23,8 +24,8 @@ from everlearn.record import Record
 from everlearn.report.language import read_readings
 
 RECORDS = Path(__file__).parent / "language-search"
-RATES = (0.0025, 0.005, 0.01, 0.02)
-BEYOND = ((0.00125, 0.000625, 0.0003125), (0.04, 0.08))
+RATES = (0.000625, 0.00125, 0.0025, 0.005, 0.01, 0.02)
+BEYOND = ((0.0003125,), (0.04, 0.08))
 """Below and above, in the order in which they are tried."""
 MEMORIES: Mapping[int | None, tuple[str, ...]] = {None: tuple(ARMS), SMALL: REPLAYING}
 """Which arms are searched with a memory of so many rows."""

@@ -165,6 +165,24 @@ def test_what_can_not_be_is_refused():
     assert ids(memory) == [1]
 
 
+def test_of_a_writer_that_was_killed_the_bound_is_known(tmp_path):
+    """Rows that were passed over count in it, though none of them is written."""
+    memory = el.BottomK(8, path=tmp_path / "a")
+    for number in range(200):
+        memory.add(rows([number]))
+        assert Reader(tmp_path / "a").counters.get("above", -2) == memory.counters.get("above", -2)
+    memory.close()
+    assert el.BottomK(8, path=tmp_path / "a").counters["above"] == memory.counters["above"]
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.int32, torch.uint32])
+def test_identities_are_any_integers(dtype):
+    memory, same = el.BottomK(8), el.BottomK(8)
+    memory.add({"id": torch.arange(100).to(dtype)})
+    same.add(rows(range(100)))
+    assert ids(memory) == ids(same)
+
+
 def test_rows_are_read_by_their_keys(tmp_path):
     memory = el.BottomK(50, path=tmp_path)
     memory.add(rows(range(500)))

@@ -1,6 +1,9 @@
 """A run in several processes that goes on from its last checkpoint: shards, slow weights, a memory on disk of each.
 
-torchrun --standalone --nproc-per-node 2 --max-restarts 1 restarting.py FOLDER KILLED
+torchrun --standalone --nproc-per-node 2 --max-restarts 1 restarting.py FOLDER KILLED [KILLED ...]
+
+KILLED: at which step the second process kills itself, at first, once it was restarted, and so on. Where that step is to
+be saved, the memory has been by then, and the rest has not.
 """
 
 import os
@@ -16,6 +19,7 @@ from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_di
 from torch.distributed.fsdp import fully_shard
 
 import everlearn as el
+from everlearn import checkpoint
 from everlearn.memory.mixed import mixed
 
 STEPS, SAVED = 24, 5
@@ -48,37 +52,43 @@ def learn(folder, rank, killed=None):
 
     def parts():
         weights, moments = get_state_dict(model, optimizer)
-        own = {f"memory of {rank}": memory.state_dict()}
-        return {"weights": weights, "moments": moments, "outer": outer.state_dict(), "step": 0, **own}
+        return {"weights": weights, "moments": moments, "outer": outer.state_dict(), "step": 0}
 
     begin, latest = 0, folder / "latest"
     if latest.exists():
-        state = parts()
-        dcp.load(state, checkpoint_id=folder / latest.read_text())
+        state, saved = parts(), folder / latest.read_text()
+        dcp.load(state, checkpoint_id=saved)
         set_state_dict(model, optimizer, model_state_dict=state["weights"], optim_state_dict=state["moments"])
         outer.load_state_dict(state["outer"])
-        memory.load_state_dict(state[f"memory of {rank}"])
+        remembered = checkpoint.load(saved / f"memory-{rank}.safetensors")
+        memory.load_state_dict(remembered)
+        memory.confirm(remembered)
         begin = state["step"]
     for step, batch in enumerate(mixed(arriving(begin, rank), memory, 0.4), begin + 1):
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(batch["x"]), batch["y"]).backward()
         optimizer.step()
         outer.step()
+        remembered = memory.state_dict() if step % SAVED == 0 else None
         if step == killed and rank == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        if step % SAVED == 0:
-            dcp.save(parts() | {"step": step}, checkpoint_id=folder / f"step-{step}")
+        if remembered is not None:
+            saved = folder / f"step-{step}"
+            dcp.save(parts() | {"step": step}, checkpoint_id=saved)
+            checkpoint.save(remembered, saved / f"memory-{rank}.safetensors")
+            dist.barrier()
             if rank == 0:
-                (folder / "next").write_text(f"step-{step}")
+                (folder / "next").write_text(saved.name)
                 (folder / "next").replace(latest)
             dist.barrier()
+            memory.confirm(remembered)
     return {name: weight.full_tensor().detach().clone() for name, weight in model.named_parameters()}
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
-    again = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
-    weights = learn(Path(sys.argv[1]), dist.get_rank(), None if again else int(sys.argv[2]))
+    again, killed = int(os.environ["TORCHELASTIC_RESTART_COUNT"]), [int(step) for step in sys.argv[2:]]
+    weights = learn(Path(sys.argv[1]), dist.get_rank(), killed[again] if again < len(killed) else None)
     torch.save({"weights": weights, "again": again}, Path(sys.argv[1]) / f"end-{dist.get_rank()}.pt")
     dist.destroy_process_group()

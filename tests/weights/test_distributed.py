@@ -196,6 +196,54 @@ def test_an_outer_step_of_what_the_model_was_before_it_was_sharded_warns(tmp_pat
     assert together(run, 2, tmp_path) == [True, True]
 
 
+def test_shards_are_not_averaged_with_other_shards(tmp_path):
+    def run(rank):
+        from torch.distributed.fsdp import fully_shard
+
+        model = model_of()
+        fully_shard(model)
+        before = weights_of(model)
+        for make, _ in AVERAGED.values():
+            with pytest.raises(el.InputError, match="whose mean would mix its shards"):
+                make(model.named_parameters())
+        return {"kept": all(torch.equal(before[name], value) for name, value in weights_of(model).items())}
+
+    assert together(run, 2, tmp_path) == [{"kept": True}, {"kept": True}]
+
+
+def test_shards_are_averaged_with_the_same_shards_of_other_replicas(tmp_path):
+    def run(rank):
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("replicas", "shards"))
+        model = model_of()
+        fully_shard(model, mesh=mesh["shards"])
+        outer = OuterStep.local_sgd(model.named_parameters(), 2, group=mesh["replicas"].get_group())
+        learn(model, adam(model), outer, range(2), rank, 4)
+        return weights_of(model)
+
+    first, *others = together(run, 4, tmp_path)
+    assert all(torch.equal(first[name], other[name]) for other in others for name in first)
+
+
+def test_an_outer_step_made_after_an_evaluation_is_told(tmp_path):
+    def run(rank):
+        from torch.distributed.fsdp import fully_shard
+
+        model = model_of()
+        fully_shard(model)
+        optimizer = adam(model)
+        with torch.no_grad():
+            model(batch(0)[0])
+        outer = reptile(model)
+        with pytest.raises(el.InputError, match="was freed: under fully_shard"):
+            learn(model, optimizer, outer, range(6), rank, 2)
+        return True
+
+    assert together(run, 2, tmp_path) == [True, True]
+
+
 @pytest.mark.parametrize("done", [2, 7])
 def test_a_checkpoint_of_two_processes_is_gone_on_with_by_one_and_three(done, tmp_path):
     from torch.distributed import checkpoint as dcp

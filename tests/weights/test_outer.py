@@ -307,6 +307,45 @@ def test_what_can_not_be_is_refused():
         OuterStep.reptile(model.parameters(), 2, 0.1)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda model, optimizer: model, "not Sequential"),
+        (lambda model, optimizer: optimizer, "not SGD"),
+        (lambda model, optimizer: optimizer.param_groups, "not list"),
+        (lambda model, optimizer: model.state_dict(), "not OrderedDict"),
+        (lambda model, optimizer: model[0].weight, "not Parameter"),
+        (lambda model, optimizer: None, "not NoneType"),
+        (lambda model, optimizer: iter(()), "there are no parameters"),
+        (lambda model, optimizer: model.to("meta").parameters(), "on the meta device"),
+    ],
+)
+def test_what_is_no_parameter_is_refused(given, message):
+    model = model_of()
+    with pytest.raises(el.InputError, match=message):
+        OuterStep.reptile(given(model, torch.optim.SGD(model.parameters(), lr=1.0)), 2, 0.1)
+
+
+def test_an_outer_optimizer_of_something_else_is_refused():
+    model = model_of()
+    with pytest.raises(el.InputError, match="of all tensors that it is given, and of no others"):
+        OuterStep(model.parameters(), 2, lambda slow: torch.optim.SGD(model.parameters(), lr=1.0))
+    with pytest.raises(el.InputError, match="must make a torch optimizer"):
+        OuterStep(model.parameters(), 2, lambda slow: None)
+
+
+def test_a_parameter_that_was_freed_is_refused():
+    model = model_of()
+    outer = OuterStep.reptile(model.named_parameters(), 1 + 1, 0.1)
+    before = outer.state_dict()["slow"]["0.weight"].clone()
+    wander(model, torch.Generator())
+    outer.step()
+    model[0].bias.untyped_storage().resize_(0)
+    with pytest.raises(el.InputError, match=r"parameter 0.bias was freed"):
+        outer.step()
+    assert torch.equal(outer.state_dict()["slow"]["0.weight"], before)
+
+
 @pytest.mark.parametrize("note", ["ds_id", "_hp_mapping"])
 def test_parameters_that_zero_has_taken_over_are_refused(note):
     weight = nn.Parameter(torch.ones(1))

@@ -79,6 +79,8 @@ class BottomK(BoundedMemory):
     ) -> None:
         at_least(1, capacity=capacity)
         at_least(0, salt=salt)
+        if salt >= 2**63:
+            raise InputError(f"salt must be below 2⁶³, not {salt}")
         super().__init__(Hashed(capacity, key, salt), seed=seed, path=path, saves=saves, padding=padding)
 
     def merge(self, other: Sample, *, part: int = 0, parts: int = 1) -> None:
@@ -99,7 +101,9 @@ class BottomK(BoundedMemory):
         Raises:
             InputError: the other is a memory of another kind, or of other columns.
         """
-        if not 0 <= part < parts:
+        at_least(1, parts=parts)
+        at_least(0, part=part)
+        if part >= parts:
             raise InputError(f"part must be from 0 to {parts - 1}, not {part}")
         mine, theirs = ({**rule, "capacity": 0} for rule in (self.rule, other.rule))
         if mine != theirs:
@@ -124,6 +128,7 @@ class BottomK(BoundedMemory):
 
 
 _KEYS = 2**52
+IDENTITIES = INTEGERS | {torch.uint16, torch.uint32}
 
 
 def _digits(keys: Tensor) -> Tensor:
@@ -149,7 +154,7 @@ class Hashed:
     def expect(self, counters: Counters, batch: Batch) -> None:
         """Rows with identities."""
         found = column(batch, self.key, "BottomK")
-        if found.ndim != 1 or found.dtype not in INTEGERS:
+        if found.ndim != 1 or found.dtype not in IDENTITIES:
             raise InputError(f"BottomK needs one integer a row in column {self.key!r}, which tells it from all others")
 
     def admit(self, counters: Counters, marks: Tensor, batch: Batch, chance: torch.Generator) -> Admission:

@@ -32,6 +32,8 @@ class Admission(NamedTuple):
     """After that."""
     marks: list[float] | None = None
     """What the rule notes of each row."""
+    lasting: bool = False
+    """Whether the counters must outlast this process even where no row is admitted."""
 
 
 class Rule(Protocol):
@@ -174,7 +176,7 @@ class BoundedMemory:
 
     @torch.inference_mode(False)
     def _add(self, batch: Batch) -> None:
-        slots, counters, marks = self._rule.admit(self._counters, self._rows.marks, batch, self._generator)
+        slots, counters, marks, lasting = self._rule.admit(self._counters, self._rows.marks, batch, self._generator)
         last = {slot: row for row, slot in enumerate(slots) if slot != PASSED}
         if last:
             admitted, noted = batch, marks
@@ -182,6 +184,8 @@ class BoundedMemory:
                 admitted = take(batch, torch.tensor(list(last.values())))
                 noted = marks and [marks[row] for row in last.values()]
             self._rows.write(torch.tensor(list(last)), admitted, counters, noted)
+        elif lasting:
+            self._rows.count(counters)
         self._counters = counters
 
     def sample(self, n: int) -> Batch:

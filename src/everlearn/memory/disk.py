@@ -136,6 +136,16 @@ class OnDisk:
             self._free += blocks
             raise
 
+    def count(self, counters: Counters) -> None:
+        """Write the rule's counters alone.
+
+        Raises:
+            OSError: the disk is full, say; all is as it was.
+        """
+        with self.critical(OSError):
+            self._append(self._changed(counters))
+            self._state.counters = dict(counters)
+
     def read(self, slots: Tensor) -> Batch:
         """A copy of the rows in `slots`, in that order.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from everlearn.memory.bounded import PASSED, Admission
 from everlearn.memory.state import Counters
 
-FEW = 50
+FEW = 300
 """Rows that are looked for one by one, where more are looked up in a set."""
 
 
@@ -20,27 +20,33 @@ def admit(
     capacity: int, counters: Counters, marks: Tensor, keys: list[float], *, may_repeat: bool = False
 ) -> Admission:
     """What becomes of rows with such keys, in order; where they may repeat, one that is held already is passed over."""
-    held, above = length(counters), counters.get("above", -inf)
-    marks, slots, smallest = marks.clone() if len(keys) > 1 else marks, [], None
-    known = {*marks[:held].tolist()} if may_repeat and len(keys) > FEW else None
+    held, before = length(counters), counters.get("above", -inf)
+    noted = marks.numpy()  # Whose smallest it finds ten times as fast.
+    least = float(noted.min()) if held == capacity else -inf
+    hopeful = sum(key > before and key >= least for key in keys)
+    # They are noted one after the other, and those of one batch have to find each other.
+    noted = noted.copy() if hopeful > 1 else noted
+    known = {*noted[:held].tolist()} if may_repeat and hopeful > FEW else None
+    above, slots, smallest = before, [], None
     for key in keys:
         if held == capacity and smallest is None:
-            slot = int(marks.argmin())
-            smallest = slot, float(marks[slot])
+            slot = int(noted.argmin())
+            smallest = slot, float(noted[slot])
         slot, bound = smallest or (held, above)
         if key <= above or key < bound:
             slots.append(PASSED)
             above = max(above, key)
-        elif may_repeat and ((marks[:held] == key).any() if known is None else key in known):
+        elif may_repeat and (key in noted[:held] if known is None else key in known):
             slots.append(PASSED)
         else:
             slots.append(slot)
             held, above, smallest = min(held + 1, capacity), max(above, bound), None
-            if len(keys) > 1:
-                marks[slot] = key
+            if hopeful > 1:
+                noted[slot] = key
             if known is not None:
                 known.add(key)
-    return Admission(slots, {"seen": counters.get("seen", 0) + len(keys), "held": held, "above": above}, keys)
+    after = {"seen": counters.get("seen", 0) + len(keys), "held": held, "above": above}
+    return Admission(slots, after, keys, lasting=above > before)
 
 
 def length(counters: Counters) -> int:

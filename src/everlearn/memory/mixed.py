@@ -6,7 +6,11 @@ from typing import Any
 
 from everlearn.batches import as_batch, count, join
 from everlearn.memory.bounded import BoundedMemory
+from everlearn.ranges import number
 from everlearn.types import Batch, InputError
+
+LEAST = 0.0001
+"""The smallest share of old rows, and of new ones."""
 
 
 def mixed(batches: Iterable[Any], memory: BoundedMemory, share: float) -> Iterator[Batch]:
@@ -23,7 +27,7 @@ def mixed(batches: Iterable[Any], memory: BoundedMemory, share: float) -> Iterat
             holds fewer rows than that, as many as it holds.
 
     Raises:
-        InputError: the share is not from 0 to .9999; or a batch does not fit the memory.
+        InputError: the share is neither 0 nor from .0001 to .9999; or a batch does not fit the memory.
 
     >>> import torch
     >>> from everlearn.memory import Reservoir
@@ -31,8 +35,9 @@ def mixed(batches: Iterable[Any], memory: BoundedMemory, share: float) -> Iterat
     >>> [len(batch["x"]) for batch in mixed(stream, Reservoir(10), 0.25)]
     [3, 4, 4, 4]
     """
-    if not 0 <= share <= 0.9999:
-        raise InputError(f"share must be from 0 to 0.9999, not {share}")
+    share = float(number("share", share))
+    if share != 0 and not LEAST <= share <= 1 - LEAST:
+        raise InputError(f"share must be 0, or from {LEAST} to {1 - LEAST}, not {share}")
     for given in batches:
         batch = as_batch(given)
         memory.expect(batch)
@@ -45,6 +50,6 @@ def mixed(batches: Iterable[Any], memory: BoundedMemory, share: float) -> Iterat
 
 def _due(seen: int, new: int, share: float) -> int:
     """Old rows for so many new ones."""
-    exact = Fraction(share).limit_denominator(10_000)
+    exact = Fraction(share).limit_denominator(round(1 / LEAST))
     factor = exact / (1 - exact)
     return int(factor * (seen + new)) - int(factor * seen)

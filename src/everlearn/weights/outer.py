@@ -13,10 +13,8 @@ from torch.optim import SGD, Optimizer
 
 from everlearn.ranges import at_least, positive
 from everlearn.types import InputError
+from everlearn.weights.parameters import check_there, check_whole, local, trainable
 from everlearn.weights.point import pseudo_gradient
-
-ZERO = ("ds_id", "_hp_mapping")
-"""What DeepSpeed notes at parameters that it has taken over: ZeRO's stage 3; its other stages, and bfloat16."""
 
 MakeOptimizer = Callable[[list[Tensor]], Optimizer]
 """Makes the outer optimizer, of the slow weights."""
@@ -50,15 +48,17 @@ class OuterStep:
     Args:
         parameters: the tensors that the optimizer steps on, or pairs of names and these. Where it keeps masters in
             float32 of weights in bfloat16, these masters: its next step undoes what is written to the weights alone.
+            The weights have the outer step once the masters are copied to them: where `step` gave True, copy them.
         every: steps of the optimizer from one outer step to the next.
         outer_optimizer: makes the outer optimizer of the slow weights.
         average: over the processes of `group`, each of which steps on its own. All of them make this and take outer
-            steps at once; they begin with the parameters of the first of them.
-        group: by default all processes.
+            steps at once; they begin with the trainable parameters of the first of them.
+        group: by default all processes. No two of them may hold different shards of a parameter.
 
     Raises:
-        InputError: nothing is trainable, two parameters have one name, `every` is below 1, parameters belong to
-            DeepSpeed's ZeRO, or there are no processes to average over.
+        InputError: nothing is trainable, two parameters have one name, `every` is too small, parameters belong to
+            DeepSpeed's ZeRO or have no numbers yet, the outer optimizer is none of the slow weights, or there are no
+            processes to average over, or shards of them.
 
     >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
     >>> inner = torch.optim.SGD([weight], lr=1.0)
@@ -81,7 +81,7 @@ class OuterStep:
         group: dist.ProcessGroup | None = None,
     ) -> None:
         at_least(1, every=every)
-        self._fast = _trainable(parameters)
+        self._fast = trainable(parameters)
         if average and not (dist.is_available() and dist.is_initialized()):
             raise InputError("there are no processes to average over: torch.distributed.init_process_group() first")
         self.every, self.average, self.group = every, average, group
@@ -89,10 +89,13 @@ class OuterStep:
         """Steps of the optimizer so far."""
         self._moved = 0
         if average:
+            for name, tensor in self._fast.items():
+                check_whole(name, tensor, group)
             for tensor in self._fast.values():
-                dist.broadcast(_local(tensor.detach()), group=group, group_src=0)
+                dist.broadcast(local(tensor.detach()), group=group, group_src=0)
         self._slow = {name: _kept(tensor) for name, tensor in self._fast.items()}
         self._outer = outer_optimizer([*self._slow.values()])
+        _check_optimizer(self._outer, self._slow)
 
     @classmethod
     def reptile(cls, parameters: Iterable[Any], every: int, rate: float) -> "OuterStep":
@@ -140,8 +143,13 @@ class OuterStep:
     def step(self) -> bool:
         """Count a step of the optimizer, which was just taken; at every so many of them, take an outer one.
 
+        A step that a `GradScaler` skipped counts as any other where this is called after it.
+
         Returns:
             Whether it was.
+
+        Raises:
+            InputError: a parameter's numbers were freed since this was made; nothing was changed.
         """
         self.taken += 1
         if self.taken % self.every:
@@ -151,9 +159,11 @@ class OuterStep:
 
     @torch.no_grad()
     def _step(self) -> None:
+        for name, tensor in self._fast.items():
+            check_there(name, tensor)
         gradients = {name: pseudo_gradient(slow, self._fast[name]) for name, slow in self._slow.items()}
         if self.average:
-            _average([_local(one) for one in gradients.values()], self.group)
+            _average([local(one) for one in gradients.values()], self.group)
         self._warn_if_still([*gradients.values()])
         for name, slow in self._slow.items():
             slow.grad = gradients[name]
@@ -164,7 +174,7 @@ class OuterStep:
         self._moved += 1
 
     def _warn_if_still(self, gradients: list[Tensor]) -> None:
-        parts = [part for part in map(_local, gradients) if part.numel()]
+        parts = [part for part in map(local, gradients) if part.numel()]
         if parts and not any(bool(part.any()) for part in parts):
             warnings.warn(
                 f"no parameter moved in {self.every} steps of the optimizer: if the model was sharded (fully_shard) or "
@@ -227,7 +237,7 @@ def _check(state: Any, own: dict[str, Any]) -> None:
             there, here = (_told(one.get(name)) for one in (theirs, ours))
             if there != here:
                 raise InputError(f"the saved {what}: {name} is {there}, here it is {here}")
-            if isinstance(theirs[name], Tensor) and not _local(theirs[name]).isfinite().all():
+            if isinstance(theirs[name], Tensor) and not local(theirs[name]).isfinite().all():
                 raise InputError(f"the saved {name} holds NaN or infinity")
 
 
@@ -252,37 +262,18 @@ def _nesterov(rate: float, momentum: float) -> MakeOptimizer:
     return partial(SGD, lr=rate, momentum=momentum, nesterov=True)
 
 
-def _trainable(parameters: Iterable[Any]) -> dict[str, Tensor]:
-    """By name, or number, each tensor once."""
-    named = [one if isinstance(one, tuple) else (str(i), one) for i, one in enumerate(parameters)]
-    once = {id(tensor): name for name, tensor in reversed(named)}
-    found = {name: tensor for name, tensor in named if tensor.requires_grad and once[id(tensor)] == name}
-    if len(found) < sum(tensor.requires_grad for tensor in {id(tensor): tensor for _, tensor in named}.values()):
-        raise InputError("two parameters have one name: give those of several models names of their own")
-    if not found:
-        raise InputError("there is nothing to train: none of the parameters requires a gradient")
-    if any(getattr(tensor, name, None) is not None for tensor in found.values() for name in ZERO):
-        raise InputError(
-            "these parameters are DeepSpeed's: its optimizers keep the weights that count elsewhere, in float32, and "
-            "would undo an outer step at once. Use FSDP2 (torch.distributed.fsdp.fully_shard) instead"
-        )
-    return found
+def _check_optimizer(outer: Any, slow: Mapping[str, Tensor]) -> None:
+    if not isinstance(outer, Optimizer):
+        raise InputError(f"outer_optimizer must make a torch optimizer of the tensors it is given, not {outer!r}")
+    theirs = {id(tensor) for group in outer.param_groups for tensor in group["params"]}
+    if theirs != {id(tensor) for tensor in slow.values()}:
+        raise InputError("outer_optimizer must make an optimizer of all tensors that it is given, and of no others")
 
 
 def _kept(tensor: Tensor) -> Tensor:
     """A slow copy."""
     half = tensor.dtype in (torch.float16, torch.bfloat16)
     return tensor.detach().to(torch.float32 if half else tensor.dtype, copy=True)
-
-
-def _local(tensor: Tensor) -> Tensor:
-    """This process's shard."""
-    if type(tensor) is Tensor:
-        return tensor
-    # Two seconds to import, and of use only where there are processes.
-    from torch.distributed.tensor import DTensor  # noqa: PLC0415
-
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def _average(tensors: list[Tensor], group: dist.ProcessGroup | None) -> None:
@@ -294,10 +285,16 @@ def _average(tensors: list[Tensor], group: dist.ProcessGroup | None) -> None:
 
 
 def _after_nothing(outer: Optimizer) -> Optimizer:
-    """A copy that has taken a step along nothing, so that its notes have the places that later ones are loaded into."""
-    copied = deepcopy(outer)
-    for group in copied.param_groups:
+    """One that has taken a step along nothing, so that its notes have the places that later ones are loaded into."""
+    tensors = [tensor for group in outer.param_groups for tensor in group["params"]]
+    # That of plain SGD keeps none, which a copy with small tensors in place of the slow weights tells.
+    small = _stepped(deepcopy(outer, {id(tensor): torch.zeros(1) for tensor in tensors}))
+    return _stepped(deepcopy(outer)) if any(small.state.values()) else outer
+
+
+def _stepped(outer: Optimizer) -> Optimizer:
+    for group in outer.param_groups:
         for tensor in group["params"]:
             tensor.grad = torch.zeros_like(tensor)
-    copied.step()
-    return copied
+    outer.step()
+    return outer
