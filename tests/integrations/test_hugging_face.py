@@ -199,6 +199,107 @@ def test_what_was_forgotten_is_told_where_nothing_is_saved(tmp_path):
     assert callback.forgotten["old"] == losses[1] - min(losses)
 
 
+def test_at_the_end_the_best_model_is_asked_where_that_is_loaded(tmp_path):
+    trainer, callback = make(tmp_path, probes={"old": Rows(10, 5)})
+    trainer.eval_dataset = Rows(10, 5)  # Which is forgotten, so that the first is the best.
+    trainer.args.load_best_model_at_end, trainer.args.metric_for_best_model = True, "loss"
+    trainer.args.eval_strategy, trainer.args.eval_steps, trainer.args.greater_is_better = "steps", 4, False
+    trainer.train()
+    losses = [line["probe_old_loss"] for line in trainer.state.log_history if "probe_old_loss" in line]
+    assert callback.forgotten["old"] == pytest.approx(trainer.evaluate(Rows(10, 5))["eval_loss"] - min(losses))
+
+
+def test_a_loss_that_is_no_number_is_not_the_lowest(tmp_path, monkeypatch):
+    trainer, callback = make(tmp_path, probes={"old": Rows(10, 5)})
+    losses = iter([2.0, float("nan"), 3.0, 2.5])
+    monkeypatch.setattr(
+        trainer, "evaluate", lambda data, metric_key_prefix: {f"{metric_key_prefix}_loss": next(losses)}
+    )
+    trainer.train()
+    assert callback.forgotten == {"old": 0.5}
+
+
+def test_another_model_has_its_own_lowest_loss(tmp_path, monkeypatch):
+    trainer, callback = make(tmp_path, probes={"old": Rows(10, 5)})
+    trainer.model_init = llama
+    losses = iter([2.0] * 4 + [3.0] * 4)
+    monkeypatch.setattr(
+        trainer, "evaluate", lambda data, metric_key_prefix: {f"{metric_key_prefix}_loss": next(losses)}
+    )
+    trainer.train()
+    trainer.train()
+    assert callback.forgotten == {"old": 0.0}
+
+
+def test_workers_that_stay_are_each_of_their_own_data(tmp_path):
+    """A trainer whose workers stay gives the loader of one data set for another."""
+    settings = {"probes": {"one": Rows(10, 5), "other": Rows(10, 30)}, "remember": Rows(30, 50)}
+    losses, seen = [], []
+    for workers in (0, 1):
+        trainer, callback = make(tmp_path / str(workers), accumulated=1, **settings)
+        trainer.args.dataloader_num_workers, trainer.args.dataloader_persistent_workers = workers, workers > 0
+        trainer.args.max_steps = 4
+        trainer.train()
+        seen.append(callback.memory.seen)
+        losses.append([line[name] for line in trainer.state.log_history for name in line if name.endswith("_loss")])
+        losses[-1].append(trainer.evaluate(Rows(10, 40))["eval_loss"])
+    assert seen == [30 + 24] * 2
+    assert losses[1] == pytest.approx(losses[0])
+
+
+def test_rows_that_belong_together_are_refused(tmp_path):
+    from datasets import Dataset
+    from trl import RewardConfig, RewardTrainer
+
+    from everlearn.integrations.hugging_face import MERCallback
+
+    rows = Dataset.from_list([{"chosen": "3 4", "rejected": "5 6"}] * 12)
+    config = arguments(tmp_path, RewardConfig, max_length=16, bf16=False)
+    with pytest.raises(el.InputError, match="takes SFTTrainer: rows of a RewardTrainer belong together in pairs"):
+        MERCallback().attach(RewardTrainer(classifier(), config, train_dataset=rows, processing_class=Tokenizer.made()))
+
+
+def classifier():
+    from transformers import LlamaForSequenceClassification
+
+    return LlamaForSequenceClassification(llama().config.__class__(**llama().config.to_dict() | {"num_labels": 1}))
+
+
+def test_what_a_batch_is_to_have_and_has_not_is_told(tmp_path):
+    trainer, _ = make(tmp_path, memory_size=3, replay_ratio=0.5)
+    with pytest.warns(UserWarning, match="memory_size=3 is fewer than the 6 old rows"):
+        trainer.train()
+    for _ in range(2):
+        trainer, _ = make(tmp_path, memory_dir=tmp_path / "memory", remember=Rows(9, 50))
+        trainer.args.max_steps = 1
+        if (tmp_path / "memory").exists():
+            with pytest.warns(UserWarning, match="those of remember= are not added"):
+                trainer.train()
+        else:
+            trainer.train()
+
+
+def test_numbers_that_do_not_fit_are_refused(tmp_path):
+    from everlearn.integrations.tokens import narrow, narrowed
+
+    tokens = torch.zeros(2, 3, dtype=torch.int64)
+    assert narrow({"input_ids": tokens, "labels": tokens[:, 0]}, 64) == {"input_ids": torch.uint16}
+    with pytest.raises(el.InputError, match="column 'attention_mask' holds 256, which a mask has not"):
+        narrowed("attention_mask", tokens + 256, torch.uint8)
+    trainer, _ = make(tmp_path)
+    trainer.data_collator = lambda rows: {**torch.utils.data.default_collate(rows), "text": ["a"] * len(rows)}
+    trainer.args.remove_unused_columns = False
+    with pytest.raises(el.InputError, match="column 'text' of a batch is no tensor with a row for each text"):
+        trainer.train()
+
+
+def test_a_model_with_nothing_to_train_is_refused(tmp_path):
+    trainer, _ = make(tmp_path, reptile_every=0)
+    trainer.model.requires_grad_(False)
+    with pytest.raises(el.InputError, match="there is nothing to train"):
+        trainer.train()
+
+
 def test_by_default_it_learns(tmp_path):
     """Most of what it learns without these callbacks, though Reptile steps take back half of each way."""
     from everlearn.integrations.hugging_face import MERCallback
@@ -382,7 +483,14 @@ def test_what_can_not_be_is_refused(tmp_path):
         with pytest.raises(el.InputError, match="attach one to one, once"):
             one.attach(trainer)
     for wrong, message in (
-        ({"replay_ratio": 1}, "replay_ratio must be from 0 to below 1, not 1"),
+        ({"replay_ratio": 1}, "replay_ratio must be 0, or from 0.0001 to 0.9999, not 1"),
+        ({"replay_ratio": 0.99999}, "replay_ratio must be 0, or from 0.0001 to 0.9999"),
+        ({"memory_dir": 5}, "memory_dir is a folder's path, not 5"),
+        ({"remember": {"train": Rows(3)}}, "remember must be one data set, not several by name: train"),
+        ({"remember": 5}, "remember must be a data set such as trainer.train_dataset, not a int"),
+        ({"remember": []}, "remember has no rows"),
+        ({"probes": {"old": []}}, "the probe 'old' has no rows"),
+        ({"probes": {"old": {"test": Rows(3)}}}, "the probe 'old' must be one data set, not several by name: test"),
         ({"replay_ratio": "0.25"}, "replay_ratio must be a number"),
         ({"reptile_rate": 0.0}, "reptile_rate must be above 0"),
         ({"reptile_rate": float("nan")}, "reptile_rate must be above 0"),

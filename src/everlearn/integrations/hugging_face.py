@@ -2,7 +2,9 @@
 
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from math import isnan
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,19 @@ from transformers import Trainer, TrainerCallback
 from everlearn import checkpoint
 from everlearn.batches import as_batch
 from everlearn.integrations.note import Note
-from everlearn.integrations.tokens import check_rows, narrow, padding_of
+from everlearn.integrations.tokens import check_rows, narrow, narrowed, padding_of
 from everlearn.memory import Reservoir
-from everlearn.memory.mixed import mixed
+from everlearn.memory.mixed import LEAST, mixed
 from everlearn.ranges import at_least, number, positive
 from everlearn.types import Batch, InputError
 from everlearn.weights import OuterStep
 
 FILE, SHARED = "everlearn-{}.safetensors", "everlearn.safetensors"
 """In a checkpoint's folder: what of each process must survive, and slow weights that are the same in all."""
+
+
+SINGLE = "SFTTrainer"
+"""The one of TRL's trainers whose rows are learned each by itself."""
 
 
 class MERCallback(TrainerCallback):
@@ -44,10 +50,11 @@ class MERCallback(TrainerCallback):
         memory_dir: a folder for it, in which each process has one of its own; by default it is in RAM. Another run that
             is given the same folder goes on with the memory there.
         saves: how many checkpoints can be gone on from with a memory in a folder; by default one more than the
-            trainer's `save_total_limit`, or two where it has none.
-        remember: a data set such as the trainer's `train_dataset`, whose rows are what the model knows: they are put
-            into the memory before the first step, where it is new. After that they are a part of all rows that came, as
-            any others.
+            trainer's `save_total_limit`, or two where it has none. With `load_best_model_at_end` the best may be older.
+        remember: a data set such as the trainer's `train_dataset`, tokenized as it is, whose rows are what the model
+            knows: they are put into the memory before the first step, where it is new. After that they are a part of
+            all rows that came, as any others: of r of them, r / (r + n) of what is replayed once n rows were learned,
+            those of each epoch anew.
         reptile_every: optimizer steps from one Reptile step to the next; 0 takes none. Abbes et al. take 500, and a
             rate of .1, in runs of tens of thousands: in a short run that undoes most of what is learned.
         reptile_rate: how far it goes along the way that these went.
@@ -57,7 +64,7 @@ class MERCallback(TrainerCallback):
         seed: of the memory.
 
     Raises:
-        InputError: a number is out of its range.
+        InputError: a number is out of its range, or data are none.
     """
 
     def __init__(
@@ -79,10 +86,15 @@ class MERCallback(TrainerCallback):
         positive(reptile_rate=reptile_rate)
         if reptile_every == 1:
             raise InputError("reptile_every=1 only makes the rate smaller: it must be 0 or at least 2")
-        if not 0 <= number("replay_ratio", replay_ratio) < 1:
-            raise InputError(f"replay_ratio must be from 0 to below 1, not {replay_ratio}")
+        if number("replay_ratio", replay_ratio) != 0 and not LEAST <= replay_ratio <= 1 - LEAST:
+            raise InputError(f"replay_ratio must be 0, or from {LEAST} to {1 - LEAST}, not {replay_ratio}")
+        if not isinstance(memory_dir, str | PathLike | None):
+            raise InputError(f"memory_dir is a folder's path, not {memory_dir!r}")
         if not isinstance(probes, Mapping | None):
             raise InputError(f"probes are data sets by name, such as {{'old': …}}, not a {type(probes).__name__}")
+        given = {} if remember is None else {"remember": remember}
+        for name, data in (given | {f"the probe {name!r}": data for name, data in (probes or {}).items()}).items():
+            _check_data(name, data)
         self.replay_ratio, self.memory_size, self.memory_dir, self.saves = replay_ratio, memory_size, memory_dir, saves
         self.reptile_every, self.reptile_rate = reptile_every, reptile_rate
         self.remember, self.probes, self.padding, self.seed = remember, dict(probes or {}), padding, seed
@@ -101,10 +113,21 @@ class MERCallback(TrainerCallback):
         """Become a part of a trainer, before `trainer.train()`.
 
         Raises:
-            InputError: it has one already.
+            InputError: it has one already, or learns rows that belong together.
         """
         if self._trainer is not None or any(isinstance(one, MERCallback) for one in trainer.callback_handler.callbacks):
-            raise InputError("this trainer, or this callback, has its other half already: attach one to one, once")
+            raise InputError(
+                "this trainer, or this callback, has its other half already: attach one to one, once, and give none to "
+                "the trainer's callbacks="
+            )
+        kinds = type(trainer).__mro__
+        if any(kind.__module__.startswith("trl.") for kind in kinds) and SINGLE not in [
+            kind.__name__ for kind in kinds
+        ]:
+            raise InputError(
+                f"of TRL's trainers MERCallback takes {SINGLE}: rows of a {type(trainer).__name__} belong together in "
+                "pairs or groups, which a memory of single rows would tear apart"
+            )
         self._trainer = trainer
         trainer.add_callback(self)
         collect, train = trainer.get_batch_samples, trainer.train
@@ -142,6 +165,14 @@ class MERCallback(TrainerCallback):
         if self._trainer is None:
             raise InputError("a MERCallback is not given to the trainer: MERCallback(…).attach(trainer)")
         self._outer, self._probed = None, -1
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise InputError("there is nothing to train: none of the model's parameters requires a gradient")
+        if args.load_best_model_at_end and args.save_total_limit and self.memory_dir is not None and not self.saves:
+            warnings.warn(
+                "the best checkpoint may be older than the memory can go back to, and then can't be gone on from: give "
+                "saves= as many as there will be checkpoints",
+                stacklevel=2,
+            )
         if self.reptile_every:
             if state.max_steps < self.reptile_every:
                 warnings.warn(
@@ -155,6 +186,8 @@ class MERCallback(TrainerCallback):
             folder = Path(begun) if isinstance(begun, str | PathLike) else _folder(args, state)
             self._go_on(folder / FILE.format(args.process_index), args.world_size)
         else:
+            if self._trainer.model_init is not None:
+                self._lowest = {}
             self._probe(state)
 
     def _go_on(self, file: Path, processes: int) -> None:
@@ -190,7 +223,9 @@ class MERCallback(TrainerCallback):
             self._memory.confirm(memory)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Tell what was forgotten at the end."""
+        """Tell what was forgotten at the end, by the best model where that was loaded."""
+        if args.load_best_model_at_end:
+            self._probed = -1
         self._probe(state)
 
     def _probe(self, state: Any) -> None:
@@ -200,12 +235,13 @@ class MERCallback(TrainerCallback):
         for name, data in self.probes.items():
             prefix = f"probe_{name}"
             # A DataLoader draws a number, also where nothing is shuffled.
-            with torch.random.fork_rng(devices=[]):
+            with torch.random.fork_rng(devices=[]), _own_loader(self._trainer):
                 told = self._trainer.evaluate(data, metric_key_prefix=prefix)
             if f"{prefix}_loss" not in told:
                 raise InputError(f"the probe {name!r} gives no loss: its rows need labels, as those of eval_dataset do")
             loss = float(told[f"{prefix}_loss"])
-            self._lowest[name] = min(loss, self._lowest.get(name, loss))
+            found = [one for one in (loss, self._lowest.get(name, loss)) if not isnan(one)]
+            self._lowest[name] = min(found, default=loss)
             self.forgotten[name] = loss - self._lowest[name]
             if state.is_world_process_zero:
                 print(f"everlearn: {name}: loss {loss:.4f}, {self.forgotten[name]:.4f} above its lowest")
@@ -226,8 +262,7 @@ class MERCallback(TrainerCallback):
 
     def _narrowed(self, batch: Mapping[str, Tensor]) -> Batch:
         """Columns as the memory keeps them."""
-        columns = as_batch(batch).items()
-        return {name: values.to("cpu", self._narrow.get(name, values.dtype)) for name, values in columns}
+        return {name: narrowed(name, values.cpu(), self._narrow.get(name)) for name, values in as_batch(batch).items()}
 
     def _make(self, batch: Mapping[str, Tensor]) -> Reservoir:
         args, tokenizer = self._trainer.args, self._trainer.processing_class
@@ -237,6 +272,13 @@ class MERCallback(TrainerCallback):
         rank, limit = args.process_index, args.save_total_limit or 1
         # Each process draws its own.
         settings: dict[str, Any] = {"seed": self.seed + rank, "saves": self.saves or limit + 1, "padding": padding}
+        old = len(next(iter(batch.values()))) * self.replay_ratio / (1 - self.replay_ratio)
+        if old > self.memory_size:
+            warnings.warn(
+                f"memory_size={self.memory_size} is fewer than the {old:.0f} old rows that a batch is to have: it has "
+                "that many",
+                stacklevel=2,
+            )
         if self.memory_dir is None:
             memory = Reservoir(self.memory_size, **settings)
             if self._saved is None:
@@ -253,17 +295,50 @@ class MERCallback(TrainerCallback):
             self._remember(memory)
             memory.flush()
             note.write(begun=False)
+        elif self._saved is None and self.remember is not None:
+            warnings.warn(
+                f"the memory at {path} is gone on with, and holds {len(memory)} rows already: those of remember= are "
+                "not added",
+                stacklevel=2,
+            )
         return memory
 
     def _remember(self, memory: Reservoir) -> None:
         if self.remember is None:
             return
         try:
-            loader = self._trainer.get_eval_dataloader(self.remember)
-        except ValueError as error:
-            raise InputError(f"remember must be such as the trainer's own data, tokenized, say: {error}") from error
-        for rows in loader:
-            memory.add(self._narrowed(rows))
+            with _own_loader(self._trainer):
+                for rows in self._trainer.get_eval_dataloader(self.remember):
+                    memory.add(self._narrowed(rows))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                "remember must be a data set such as trainer.train_dataset, tokenized as it is, with columns "
+                f"{', '.join(self._narrow) or 'as its'}: {error}"
+            ) from error
+
+
+def _check_data(name: str, data: Any) -> None:
+    """Refuse what is no data set, or has no rows."""
+    if isinstance(data, Mapping):
+        raise InputError(f"{name} must be one data set, not several by name: {', '.join(map(str, data))}")
+    if not hasattr(data, "__getitem__") and not hasattr(data, "__iter__"):
+        raise InputError(f"{name} must be a data set such as trainer.train_dataset, not a {type(data).__name__}")
+    if hasattr(data, "__len__") and not len(data):
+        raise InputError(f"{name} has no rows")
+
+
+@contextmanager
+def _own_loader(trainer: Any) -> Generator[None]:
+    """With persistent workers a trainer keeps a loader, and gives it for all data sets that have no name."""
+    kept = trainer.__dict__.pop("_eval_dataloaders", None)
+    try:
+        yield
+    finally:
+        trainer.__dict__.pop("_eval_dataloaders", None)
+        if kept is not None:
+            trainer._eval_dataloaders = kept
 
 
 def _folder(args: Any, state: Any) -> Path:

@@ -11,6 +11,8 @@ from everlearn.types import InputError
 PADDING = {"input_ids": 0, "attention_mask": 0, "labels": -100, "token_type_ids": 0, "position_ids": 0}
 """What the usual collators pad with, but that a tokenizer has a token of its own for it."""
 MASKS = ("attention_mask", "token_type_ids")
+FLAT = ("cu_seq_lens", "max_length", "seq_idx")
+"""How columns begin that tell where texts begin which follow one another on end."""
 
 
 def padding_of(batch: Mapping[str, Tensor], token: int | None) -> dict[str, float]:
@@ -34,8 +36,27 @@ def narrow(batch: Mapping[str, Tensor], vocabulary: int | None) -> dict[str, tor
     known = 2**31 if vocabulary is None else vocabulary
     kinds = dict.fromkeys(MASKS, torch.uint8)
     kinds["input_ids"] = torch.uint16 if known <= 2**16 else torch.int32
-    kinds["labels"] = torch.int16 if known <= 2**15 else torch.int32
+    labels, tokens = batch.get("labels"), batch.get("input_ids")
+    if labels is not None and tokens is not None and labels.shape == tokens.shape:
+        kinds["labels"] = torch.int16 if known <= 2**15 else torch.int32
     return {name: kind for name, kind in kinds.items() if name in batch and batch[name].dtype == torch.int64}
+
+
+def narrowed(name: str, values: Tensor, kind: torch.dtype | None) -> Tensor:
+    """A column as it is kept; as it is, where that is None.
+
+    Raises:
+        InputError: its numbers do not fit.
+    """
+    if kind is None:
+        return values
+    small = values.to(kind)
+    if not torch.equal(small.to(values.dtype), values):
+        raise InputError(
+            f"column {name!r} holds {int(values[small.to(values.dtype) != values][0])}, which a mask has not, nor a "
+            f"token of this model (it is kept as {kind}): give it another name in the collator, or other numbers"
+        )
+    return small
 
 
 def check_rows(batch: Mapping[str, Any]) -> None:
@@ -45,6 +66,11 @@ def check_rows(batch: Mapping[str, Any]) -> None:
         InputError: naming what to set otherwise.
     """
     odd = [name for name, values in batch.items() if not isinstance(values, Tensor) or values.ndim == 0]
+    if odd and not odd[0].startswith(FLAT):
+        raise InputError(
+            f"column {odd[0]!r} of a batch is no tensor with a row for each text, and can't be remembered: leave it "
+            "out in the collator"
+        )
     begins = batch.get("position_ids")
     if odd or ("attention_mask" not in batch and begins is not None and bool((begins == 0).sum(-1).max() > 1)):
         raise InputError(
