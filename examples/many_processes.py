@@ -14,7 +14,7 @@ model = torch.nn.Sequential(torch.nn.Embedding(256, 32), torch.nn.Linear(32, 256
 fully_shard(model)  # which makes new parameters: before the optimizer and the outer step
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
 outer = el.OuterStep.reptile(model.named_parameters(), every=10, rate=0.5)
-memory = el.BottomK(1000, seed=0, path=f"memory-{rank}")
+memory = el.BottomK(1000, seed=rank, path=f"memory-{rank}")
 
 
 def arriving(steps):
