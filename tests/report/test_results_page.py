@@ -53,12 +53,12 @@ def test_the_language_models_have_the_rates_that_were_searched():
 
 def test_a_search_goes_on_while_the_best_rate_is_the_last_on_one_side():
     losses = dict.fromkeys(language_search.RATES, 2.0) | {0.01: 1.0}
-    assert language_search.missing({0.005: 1.0}) == [0.0025, 0.01, 0.02]
+    assert language_search.missing({0.005: 1.0}) == [0.000625, 0.00125, 0.0025, 0.01, 0.02]
     assert language_search.missing(losses) == []
     assert language_search.missing(losses | {0.02: 0.5}) == [0.04]
     assert language_search.missing(losses | {0.02: 0.5, 0.04: math.inf}) == []
-    assert language_search.missing(losses | {0.0025: 0.5}) == [0.00125]
-    assert language_search.missing(losses | {0.0025: 0.5, 0.00125: 0.4, 0.000625: 0.3, 0.0003125: 0.2}) == []
+    assert language_search.missing(losses | {0.000625: 0.5}) == [0.0003125]
+    assert language_search.missing(losses | {0.000625: 0.5, 0.0003125: 0.4}) == []
 
 
 def life(scores, seed=0, tasks=(0, 1, 0)):

@@ -23,7 +23,7 @@ RATES: Mapping[tuple[int | None, Schedule], Mapping[str, float]] = {
     for memory, names, schedule, rates in (
         (None, ARMS, "constant", (0.000625, 0.00125, 0.00125, 0.005, 0.0025, 0.005, 0.0025, 0.005, 0.0025, 0.005)),
         (None, ARMS, "cosine", (0.00125, 0.005, 0.0025, 0.005, 0.0025, 0.005, 0.0025, 0.005, 0.0025, 0.005)),
-        (SMALL, REPLAYING, "constant", (0.00125, 0.005, 0.00125, 0.005, 0.01, 0.02)),
+        (SMALL, REPLAYING, "constant", (0.00125, 0.005, 0.00125, 0.005, 0.000625, 0.02)),
         (SMALL, REPLAYING, "cosine", (0.0025, 0.005, 0.0025, 0.005, 0.0025, 0.005)),
     )
 }
