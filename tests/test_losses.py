@@ -28,6 +28,16 @@ def test_rows_with_fewer_tokens_count_by_their_tokens():
     assert losses.shape == (3,)
 
 
+def test_what_is_padding_is_no_label():
+    mask = torch.ones_like(TOKENS)
+    mask[0, -1] = 0
+    padded = {"input_ids": TOKENS, "attention_mask": mask}
+    labels = torch.where(mask > 0, TOKENS, -100)
+    assert torch.equal(el.next_token(LOGITS, padded), el.next_token(LOGITS, {"input_ids": TOKENS, "labels": labels}))
+    assert not torch.equal(el.next_token(LOGITS, padded), el.next_token(LOGITS, {"input_ids": TOKENS}))
+    assert torch.equal(el.next_token(LOGITS, padded | {"labels": TOKENS}), el.next_token(LOGITS, {"input_ids": TOKENS}))
+
+
 def test_a_learner_steps_on_the_mean_over_new_and_old_tokens():
     model = torch.nn.Sequential(torch.nn.Embedding(7, 4), torch.nn.Linear(4, 7))
     twin = torch.nn.Sequential(torch.nn.Embedding(7, 4), torch.nn.Linear(4, 7))
@@ -66,6 +76,7 @@ def test_a_learner_steps_on_the_mean_over_new_and_old_tokens():
         (LOGITS, {"input_ids": TOKENS + 3}, "is out of range: the model knows 7 tokens"),
         (LOGITS, {"labels": TOKENS - 50}, "is out of range: the model knows 7 tokens"),
         (LOGITS, {"labels": torch.full((3, 5), -100)}, "no token of this batch counts"),
+        (LOGITS, {"input_ids": TOKENS, "attention_mask": TOKENS[:, 1:]}, "attention_mask is of shape"),
         (LOGITS, {"x": TOKENS}, "next_token needs the column 'input_ids'"),
     ],
 )

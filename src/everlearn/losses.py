@@ -144,7 +144,8 @@ def next_token(output: Tensor, batch: Batch) -> Tensor:
 
     Args:
         output: (rows, tokens, vocabulary) logits, as causal language models give them.
-        batch: with `labels` (rows, tokens), in which −100 does not count; without them `input_ids` are the labels.
+        batch: with `labels` (rows, tokens), in which −100 does not count; without them `input_ids` are the labels, of
+            which those do not count that `attention_mask` has 0 for, where there is one.
 
     Returns:
         (rows,) in nats, each row's share: their mean is the mean over all tokens that count, however many a row has.
@@ -155,7 +156,7 @@ def next_token(output: Tensor, batch: Batch) -> Tensor:
     >>> next_token(torch.zeros(2, 3, 4), {"input_ids": torch.tensor([[0, 1, 2], [3, 0, 1]])})
     tensor([1.3863, 1.3863])
     """
-    labels = batch["labels"] if "labels" in batch else column(batch, "input_ids", "next_token")
+    labels = batch["labels"] if "labels" in batch else _attended(batch)
     if not isinstance(output, Tensor) or output.ndim != 3 or labels.shape != output.shape[:2]:
         given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise InputError(
@@ -172,6 +173,16 @@ def next_token(output: Tensor, batch: Batch) -> Tensor:
         raise InputError(f"token {wrong} is out of range: the model knows {output.shape[2]} tokens")
     losses = F.cross_entropy(output[:, :-1].transpose(1, 2), wanted, ignore_index=IGNORED, reduction="none")
     return losses.sum(1) * len(labels) / counts.sum()
+
+
+def _attended(batch: Batch) -> Tensor:
+    """The tokens as labels, but for what is padding."""
+    tokens, mask = column(batch, "input_ids", "next_token"), batch.get("attention_mask")
+    if mask is None:
+        return tokens
+    if mask.shape != tokens.shape:
+        raise InputError(f"attention_mask is of shape {tuple(mask.shape)}, and input_ids of {tuple(tokens.shape)}")
+    return tokens.long().masked_fill(mask == 0, IGNORED)
 
 
 def as_loss(loss: Loss | nn.Module) -> Loss:

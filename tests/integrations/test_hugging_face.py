@@ -168,6 +168,36 @@ def test_trl_s_trainer_takes_it(tmp_path, monkeypatch):
     assert callback.forgotten.keys() == {"old"}
 
 
+def test_texts_that_answer_texts_are_remembered(tmp_path):
+    from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments, T5Config
+    from transformers import T5ForConditionalGeneration as T5
+
+    from everlearn.integrations.hugging_face import MERCallback
+
+    sizes = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+    model, tokenizer = (
+        T5(T5Config(vocab_size=64, decoder_start_token_id=62, pad_token_id=62, **sizes)),
+        Tokenizer.made(),
+    )
+    rows = [
+        {"input_ids": [*range(3, 3 + n)], "attention_mask": [1] * n, "labels": [*range(5, 5 + answered)]}
+        for n in range(3, 9)
+        for answered in range(2, 8)
+    ]
+    trainer = Seq2SeqTrainer(
+        model,
+        arguments(tmp_path, Seq2SeqTrainingArguments),
+        train_dataset=rows,
+        data_collator=DataCollatorForSeq2Seq(tokenizer, model=model),
+        processing_class=tokenizer,
+    )
+    callback = MERCallback(memory_size=20, reptile_every=3).attach(trainer)
+    trainer.train()
+    kinds = {name: values.dtype for name, values in callback.memory.sample(3).items()}
+    narrow = {"labels": torch.int16, "attention_mask": torch.uint8}
+    assert kinds == {"input_ids": torch.uint16, "decoder_input_ids": torch.uint16, **narrow}
+
+
 class Tokenizer:
     """The least that a trainer asks for."""
 

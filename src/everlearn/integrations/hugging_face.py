@@ -2,7 +2,7 @@
 
 import shutil
 import warnings
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from math import isnan
 from os import PathLike
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
+from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback
 
 from everlearn import checkpoint
@@ -323,9 +324,9 @@ def _check_data(name: str, data: Any) -> None:
     """Refuse what is no data set, or has no rows."""
     if isinstance(data, Mapping):
         raise InputError(f"{name} must be one data set, not several by name: {', '.join(map(str, data))}")
-    if not hasattr(data, "__getitem__") and not hasattr(data, "__iter__"):
+    if not isinstance(data, Iterable | Dataset):
         raise InputError(f"{name} must be a data set such as trainer.train_dataset, not a {type(data).__name__}")
-    if hasattr(data, "__len__") and not len(data):
+    if isinstance(data, Sized) and not len(data):
         raise InputError(f"{name} has no rows")
 
 

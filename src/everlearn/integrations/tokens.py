@@ -8,9 +8,10 @@ from torch import Tensor
 
 from everlearn.types import InputError
 
-PADDING = {"input_ids": 0, "attention_mask": 0, "labels": -100, "token_type_ids": 0, "position_ids": 0}
+TOKENS = ("input_ids", "decoder_input_ids")
+MASKS = ("attention_mask", "decoder_attention_mask", "token_type_ids")
+PADDING = dict.fromkeys((*TOKENS, *MASKS, "position_ids"), 0) | {"labels": -100}
 """What the usual collators pad with, but that a tokenizer has a token of its own for it."""
-MASKS = ("attention_mask", "token_type_ids")
 FLAT = ("cu_seq_lens", "max_length", "seq_idx")
 """How columns begin that tell where texts begin which follow one another on end."""
 
@@ -22,7 +23,7 @@ def padding_of(batch: Mapping[str, Tensor], token: int | None) -> dict[str, floa
         batch: of tokens.
         token: the tokenizer's own, if it has one.
     """
-    usual = PADDING | ({} if token is None else {"input_ids": token})
+    usual = PADDING | ({} if token is None else dict.fromkeys(TOKENS, token))
     return {name: value for name, value in usual.items() if name in batch and batch[name].ndim > 1}
 
 
@@ -35,9 +36,9 @@ def narrow(batch: Mapping[str, Tensor], vocabulary: int | None) -> dict[str, tor
     """
     known = 2**31 if vocabulary is None else vocabulary
     kinds = dict.fromkeys(MASKS, torch.uint8)
-    kinds["input_ids"] = torch.uint16 if known <= 2**16 else torch.int32
+    kinds |= dict.fromkeys(TOKENS, torch.uint16 if known <= 2**16 else torch.int32)
     labels, tokens = batch.get("labels"), batch.get("input_ids")
-    if labels is not None and tokens is not None and labels.shape == tokens.shape:
+    if labels is not None and tokens is not None and labels.ndim == tokens.ndim:
         kinds["labels"] = torch.int16 if known <= 2**15 else torch.int32
     return {name: kind for name, kind in kinds.items() if name in batch and batch[name].dtype == torch.int64}
 
