@@ -169,8 +169,13 @@ def test_trl_s_trainer_takes_it(tmp_path, monkeypatch):
 
 
 def test_texts_that_answer_texts_are_remembered(tmp_path):
-    from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainer, Seq2SeqTrainingArguments, T5Config
-    from transformers import T5ForConditionalGeneration as T5
+    from transformers import (
+        DataCollatorForSeq2Seq,
+        Seq2SeqTrainer,
+        Seq2SeqTrainingArguments,
+        T5Config,
+        T5ForConditionalGeneration,
+    )
 
     from everlearn.integrations.hugging_face import MERCallback
 
