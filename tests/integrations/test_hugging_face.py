@@ -180,10 +180,8 @@ def test_texts_that_answer_texts_are_remembered(tmp_path):
     from everlearn.integrations.hugging_face import MERCallback
 
     sizes = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
-    model, tokenizer = (
-        T5(T5Config(vocab_size=64, decoder_start_token_id=62, pad_token_id=62, **sizes)),
-        Tokenizer.made(),
-    )
+    config = T5Config(vocab_size=64, decoder_start_token_id=62, pad_token_id=62, **sizes)
+    model, tokenizer = T5ForConditionalGeneration(config), Tokenizer.made()
     rows = [
         {"input_ids": [*range(3, 3 + n)], "attention_mask": [1] * n, "labels": [*range(5, 5 + answered)]}
         for n in range(3, 9)
