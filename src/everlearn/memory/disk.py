@@ -323,6 +323,7 @@ class OnDisk:
             self._state, self._end, self._head = state, len(head), len(head)
             self._places.fill_(-1)
             self._places[state.places[:, 0]] = state.places[:, 1:]
+            state.places = state.places[:0].clone()  # They go by slot from here on.
             self._free = []
             self._refer()
             self._free, self._waiting = self._waiting, []
