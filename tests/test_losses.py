@@ -76,7 +76,7 @@ def test_a_learner_steps_on_the_mean_over_new_and_old_tokens():
         (LOGITS, {"input_ids": TOKENS + 3}, "is out of range: the model knows 7 tokens"),
         (LOGITS, {"labels": TOKENS - 50}, "is out of range: the model knows 7 tokens"),
         (LOGITS, {"labels": torch.full((3, 5), -100)}, "no token of this batch counts"),
-        (LOGITS, {"input_ids": TOKENS, "attention_mask": TOKENS[:, 1:]}, "attention_mask is of shape"),
+        (LOGITS, {"input_ids": TOKENS, "attention_mask": 0 * TOKENS}, "or all of it is padding"),
         (LOGITS, {"x": TOKENS}, "next_token needs the column 'input_ids'"),
     ],
 )

@@ -145,7 +145,7 @@ def next_token(output: Tensor, batch: Batch) -> Tensor:
     Args:
         output: (rows, tokens, vocabulary) logits, as causal language models give them.
         batch: with `labels` (rows, tokens), in which −100 does not count; without them `input_ids` are the labels, of
-            which those do not count that `attention_mask` has 0 for, where there is one.
+            which those do not count that an `attention_mask` of their shape has 0 for.
 
     Returns:
         (rows,) in nats, each row's share: their mean is the mean over all tokens that count, however many a row has.
@@ -166,7 +166,7 @@ def next_token(output: Tensor, batch: Batch) -> Tensor:
     wanted = labels[:, 1:].long()
     counts = wanted != IGNORED
     if not counts.any():
-        raise InputError("no token of this batch counts: all its labels are −100")
+        raise InputError("no token of this batch counts: all its labels are −100, or all of it is padding")
     lowest, highest = (bound.item() for bound in wanted[counts].aminmax())
     if lowest < 0 or highest >= output.shape[2]:
         wrong = lowest if lowest < 0 else highest
@@ -178,10 +178,8 @@ def next_token(output: Tensor, batch: Batch) -> Tensor:
 def _attended(batch: Batch) -> Tensor:
     """The tokens as labels, but for what is padding."""
     tokens, mask = column(batch, "input_ids", "next_token"), batch.get("attention_mask")
-    if mask is None:
+    if mask is None or mask.shape != tokens.shape:
         return tokens
-    if mask.shape != tokens.shape:
-        raise InputError(f"attention_mask is of shape {tuple(mask.shape)}, and input_ids of {tuple(tokens.shape)}")
     return tokens.long().masked_fill(mask == 0, IGNORED)
 
 

@@ -175,6 +175,18 @@ def test_of_a_writer_that_was_killed_the_bound_is_known(tmp_path):
     assert el.BottomK(8, path=tmp_path / "a").counters["above"] == memory.counters["above"]
 
 
+def test_what_merging_came_to_is_known_to_others_at_once(tmp_path):
+    """Though no row falls to this part."""
+    other = el.BottomK(8)
+    other.add(rows(range(100)))
+    memory = el.BottomK(8, path=tmp_path)
+    for number in range(3):
+        memory.merge(other, part=10**9 - 1, parts=10**9)
+        assert dict(Reader(tmp_path).counters) == dict(memory.counters)
+        memory.add(rows([number]))
+        assert Reader(tmp_path).counters["above"] == memory.counters["above"]
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.int32, torch.uint32])
 def test_identities_are_any_integers(dtype):
     memory, same = el.BottomK(8), el.BottomK(8)

@@ -5,6 +5,7 @@ import os
 import pytest
 import torch
 from processes import together
+from torch import distributed as dist
 from torch import nn
 
 import everlearn as el
@@ -211,6 +212,15 @@ def test_shards_are_not_averaged_with_other_shards(tmp_path):
     assert together(run, 2, tmp_path) == [{"kept": True}, {"kept": True}]
 
 
+def test_other_models_are_not_averaged(tmp_path):
+    def run(rank):
+        with pytest.raises(el.InputError, match=r"is not the same in all processes: \(\d+, 4\), \(\d+, 4\)"):
+            OuterStep.diloco([nn.Parameter(torch.zeros(3 + rank, 4))])
+        return True
+
+    assert together(run, 2, tmp_path) == [True, True]
+
+
 def test_shards_are_averaged_with_the_same_shards_of_other_replicas(tmp_path):
     def run(rank):
         from torch.distributed.device_mesh import init_device_mesh
@@ -219,6 +229,9 @@ def test_shards_are_averaged_with_the_same_shards_of_other_replicas(tmp_path):
         mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("replicas", "shards"))
         model = model_of()
         fully_shard(model, mesh=mesh["shards"])
+        across = [dist.new_group([0, 3]), dist.new_group([1, 2])][rank in (1, 2)]
+        with pytest.raises(el.InputError, match="whose mean would mix its shards"):
+            OuterStep.local_sgd(model.named_parameters(), 2, group=across)
         outer = OuterStep.local_sgd(model.named_parameters(), 2, group=mesh["replicas"].get_group())
         learn(model, adam(model), outer, range(2), rank, 4)
         return weights_of(model)

@@ -334,6 +334,18 @@ def test_an_outer_optimizer_of_something_else_is_refused():
         OuterStep(model.parameters(), 2, lambda slow: None)
 
 
+def test_an_outer_optimizer_may_go_by_shape():
+    model = nn.Linear(4, 3, bias=False)
+    outer = OuterStep(model.named_parameters(), 2, lambda slow: torch.optim.Muon(slow, lr=0.1))
+    again = OuterStep(model.named_parameters(), 2, lambda slow: torch.optim.Muon(slow, lr=0.1))
+    again.load_state_dict(outer.state_dict())
+    for one in (outer, again):
+        wander(model, torch.Generator())
+        one.step()
+        one.step()
+    assert outer.state_dict()["outer"]["state"].keys() == again.state_dict()["outer"]["state"].keys() != set()
+
+
 def test_a_parameter_that_was_freed_is_refused():
     model = model_of()
     outer = OuterStep.reptile(model.named_parameters(), 1 + 1, 0.1)

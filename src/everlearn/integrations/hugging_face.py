@@ -2,8 +2,8 @@
 
 import shutil
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from math import isnan
 from os import PathLike
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
-from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback
 
 from everlearn import checkpoint
@@ -54,8 +53,8 @@ class MERCallback(TrainerCallback):
             trainer's `save_total_limit`, or two where it has none. With `load_best_model_at_end` the best may be older.
         remember: a data set such as the trainer's `train_dataset`, tokenized as it is, whose rows are what the model
             knows: they are put into the memory before the first step, where it is new. After that they are a part of
-            all rows that came, as any others: of r of them, r / (r + n) of what is replayed once n rows were learned,
-            those of each epoch anew.
+            all rows that came, as any others. With r of them, r / (r + n) of what is replayed are theirs once n rows
+            were learned, where a row counts once an epoch.
         reptile_every: optimizer steps from one Reptile step to the next; 0 takes none. Abbes et al. take 500, and a
             rate of .1, in runs of tens of thousands: in a short run that undoes most of what is learned.
         reptile_rate: how far it goes along the way that these went.
@@ -126,8 +125,8 @@ class MERCallback(TrainerCallback):
             kind.__name__ for kind in kinds
         ]:
             raise InputError(
-                f"of TRL's trainers MERCallback takes {SINGLE}: rows of a {type(trainer).__name__} belong together in "
-                "pairs or groups, which a memory of single rows would tear apart"
+                f"of TRL's trainers MERCallback takes {SINGLE}: rows of a {type(trainer).__name__} may belong together "
+                "in pairs or groups, which a memory of single rows would tear apart"
             )
         self._trainer = trainer
         trainer.add_callback(self)
@@ -321,13 +320,12 @@ class MERCallback(TrainerCallback):
 
 
 def _check_data(name: str, data: Any) -> None:
-    """Refuse what is no data set, or has no rows."""
+    """Refuse several data sets, or none."""
     if isinstance(data, Mapping):
         raise InputError(f"{name} must be one data set, not several by name: {', '.join(map(str, data))}")
-    if not isinstance(data, Iterable | Dataset):
-        raise InputError(f"{name} must be a data set such as trainer.train_dataset, not a {type(data).__name__}")
-    if isinstance(data, Sized) and not len(data):
-        raise InputError(f"{name} has no rows")
+    with suppress(TypeError):  # A stream has no length.
+        if not len(data):
+            raise InputError(f"{name} has no rows")
 
 
 @contextmanager

@@ -54,8 +54,9 @@ def narrowed(name: str, values: Tensor, kind: torch.dtype | None) -> Tensor:
     small = values.to(kind)
     if not torch.equal(small.to(values.dtype), values):
         raise InputError(
-            f"column {name!r} holds {int(values[small.to(values.dtype) != values][0])}, which a mask has not, nor a "
-            f"token of this model (it is kept as {kind}): give it another name in the collator, or other numbers"
+            f"column {name!r} holds {int(values[small.to(values.dtype) != values][0])}, but is kept as {kind}: a mask "
+            "has numbers up to 255, tokens and labels are below the model's vocabulary. Give it another name in the "
+            "collator"
         )
     return small
 

@@ -116,6 +116,7 @@ class BottomK(BoundedMemory):
         self._raise(bound)
         self.add(rows)
         self._counters = self._counters | {"seen": seen}
+        self._rows.count(self._counters)
 
     def _raise(self, bound: float) -> None:
         """Let go of what a bound is not below."""

@@ -137,14 +137,16 @@ class OnDisk:
             raise
 
     def count(self, counters: Counters) -> None:
-        """Write the rule's counters alone.
+        """Write the rule's counters, where no row is.
 
         Raises:
             OSError: the disk is full, say; all is as it was.
         """
-        with self.critical(OSError):
-            self._append(self._changed(counters))
-            self._state.counters = dict(counters)
+        changed = self._changed(counters)
+        if changed:
+            with self.critical(OSError):
+                self._append(changed)
+                self._state.counters = dict(counters)
 
     def read(self, slots: Tensor) -> Batch:
         """A copy of the rows in `slots`, in that order.
@@ -177,9 +179,9 @@ class OnDisk:
         return intact
 
     def prefetch(self, slots: Tensor) -> None:
-        """Begin to read these rows, in the background, and where as many as the last ones will be written.
+        """Begin to read these rows, in the background, and the pages that the next rows will be written to.
 
-        The system has to read a page before a part of it is written.
+        A page is read before a part of it is written. The next rows are taken to be as many as the last ones.
         """
         blocks = self._blocks(self._places[slots, 0]).sort().values.tolist() + self._free[: self._allocated]
         self._folder.prefetch(ROWS, [(block * self._size, self._size) for block in blocks])

@@ -21,7 +21,7 @@ def admit(
 ) -> Admission:
     """What becomes of rows with such keys, in order; where they may repeat, one that is held already is passed over."""
     held, before = length(counters), counters.get("above", -inf)
-    noted = marks.numpy()  # Whose smallest it finds ten times as fast.
+    noted = marks.numpy()  # Which finds the smallest faster.
     least = float(noted.min()) if held == capacity else -inf
     hopeful = sum(key > before and key >= least for key in keys)
     # They are noted one after the other, and those of one batch have to find each other.

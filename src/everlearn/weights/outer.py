@@ -13,7 +13,7 @@ from torch.optim import SGD, Optimizer
 
 from everlearn.ranges import at_least, positive
 from everlearn.types import InputError
-from everlearn.weights.parameters import check_there, check_whole, local, trainable
+from everlearn.weights.parameters import check_alike, check_there, local, trainable
 from everlearn.weights.point import pseudo_gradient
 
 MakeOptimizer = Callable[[list[Tensor]], Optimizer]
@@ -89,8 +89,7 @@ class OuterStep:
         """Steps of the optimizer so far."""
         self._moved = 0
         if average:
-            for name, tensor in self._fast.items():
-                check_whole(name, tensor, group)
+            check_alike(self._fast, group)
             for tensor in self._fast.values():
                 dist.broadcast(local(tensor.detach()), group=group, group_src=0)
         self._slow = {name: _kept(tensor) for name, tensor in self._fast.items()}
@@ -286,15 +285,11 @@ def _average(tensors: list[Tensor], group: dist.ProcessGroup | None) -> None:
 
 def _after_nothing(outer: Optimizer) -> Optimizer:
     """One that has taken a step along nothing, so that its notes have the places that later ones are loaded into."""
-    tensors = [tensor for group in outer.param_groups for tensor in group["params"]]
-    # That of plain SGD keeps none, which a copy with small tensors in place of the slow weights tells.
-    small = _stepped(deepcopy(outer, {id(tensor): torch.zeros(1) for tensor in tensors}))
-    return _stepped(deepcopy(outer)) if any(small.state.values()) else outer
-
-
-def _stepped(outer: Optimizer) -> Optimizer:
-    for group in outer.param_groups:
+    if type(outer) is SGD and not any(group["momentum"] for group in outer.param_groups):
+        return outer  # It keeps none, and slow weights need not be copied.
+    copied = deepcopy(outer)
+    for group in copied.param_groups:
         for tensor in group["params"]:
             tensor.grad = torch.zeros_like(tensor)
-    outer.step()
-    return outer
+    copied.step()
+    return copied

@@ -1,6 +1,6 @@
 """The parameters that an outer step is of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -51,22 +51,32 @@ def check_there(name: str, tensor: Tensor) -> None:
         )
 
 
-def check_whole(name: str, tensor: Tensor, group: dist.ProcessGroup | None) -> None:
-    """Refuse shards of which the group's processes hold different ones."""
-    if type(tensor.detach()) is Tensor:
-        return
-    from torch.distributed.tensor import DTensor, Replicate  # noqa: PLC0415
-
-    if not isinstance(tensor, DTensor):
-        return
-    averaged = {*dist.get_process_group_ranks(dist.group.WORLD if group is None else group)}
-    for axis, placement in enumerate(tensor.placements):
-        shards = {*dist.get_process_group_ranks(tensor.device_mesh.get_group(axis))}
-        if not isinstance(placement, Replicate) and len(shards & averaged) > 1:
+def check_alike(parameters: Mapping[str, Tensor], group: dist.ProcessGroup | None) -> None:
+    """Refuse parameters that are not the same in all processes of a group, or of which they hold different shards."""
+    own = {name: (tuple(tensor.shape), _place(tensor)) for name, tensor in parameters.items()}
+    theirs: list[Any] = [None] * dist.get_world_size(group)
+    dist.all_gather_object(theirs, own, group=group)
+    for name in {name for other in theirs for name in other}:
+        shapes, places = zip(*(other.get(name, (None, None)) for other in theirs), strict=True)
+        if len({*shapes}) > 1:
+            raise InputError(f"parameter {name} is not the same in all processes: {', '.join(map(str, shapes))}")
+        if len({*places}) > 1:
             raise InputError(
                 f"parameter {name} is sharded over processes whose mean would mix its shards: group= must be of those "
                 "that hold the same shard, such as mesh.get_group() of a mesh's replicated axis"
             )
+
+
+def _place(tensor: Tensor) -> tuple[int, ...]:
+    """Which shard of it this process has: its place along each axis of the mesh over which it is sharded."""
+    if type(tensor.detach()) is Tensor:
+        return ()
+    from torch.distributed.tensor import DTensor, Replicate  # noqa: PLC0415
+
+    if not isinstance(tensor, DTensor):
+        return ()
+    places = zip(tensor.placements, tensor.device_mesh.get_coordinate() or (), strict=False)
+    return tuple(place for placement, place in places if not isinstance(placement, Replicate))
 
 
 def local(tensor: Tensor) -> Tensor:
