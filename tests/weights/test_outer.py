@@ -356,6 +356,7 @@ def test_a_parameter_that_was_freed_is_refused():
     with pytest.raises(el.InputError, match=r"parameter 0.bias was freed"):
         outer.step()
     assert torch.equal(outer.state_dict()["slow"]["0.weight"], before)
+    assert outer.taken == 1
 
 
 @pytest.mark.parametrize("note", ["ds_id", "_hp_mapping"])

@@ -23,6 +23,7 @@ from everlearn.memory.mixed import LEAST, mixed
 from everlearn.ranges import at_least, number, positive
 from everlearn.types import Batch, InputError
 from everlearn.weights import OuterStep
+from everlearn.weights.parameters import local
 
 FILE, SHARED = "everlearn-{}.safetensors", "everlearn.safetensors"
 """In a checkpoint's folder: what of each process must survive, and slow weights that are the same in all."""
@@ -346,16 +347,12 @@ def _folder(args: Any, state: Any) -> Path:
 
 def _local(state: dict[str, Any]) -> dict[str, Any]:
     """An outer step's state with this process's part of each slow weight."""
-    return state | {"slow": {name: _part(tensor) for name, tensor in state["slow"].items()}}
+    return state | {"slow": {name: local(tensor) for name, tensor in state["slow"].items()}}
 
 
 def _sharded(state: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
     """The other way, with shards where another state of the same process has them."""
     return state | {"slow": {name: _whole(part, like["slow"].get(name)) for name, part in state["slow"].items()}}
-
-
-def _part(tensor: Tensor) -> Tensor:
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def _whole(part: Tensor, like: Tensor | None) -> Tensor:

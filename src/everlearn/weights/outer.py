@@ -150,11 +150,11 @@ class OuterStep:
         Raises:
             InputError: a parameter's numbers were freed since this was made; nothing was changed.
         """
+        outer = (self.taken + 1) % self.every == 0
+        if outer:
+            self._step()
         self.taken += 1
-        if self.taken % self.every:
-            return False
-        self._step()
-        return True
+        return outer
 
     @torch.no_grad()
     def _step(self) -> None:
